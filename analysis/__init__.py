@@ -1,0 +1,30 @@
+"""What is concluded: logs to frames, frames to statistics, figures and reports. Knows no torch."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load(study_dir: "str | os.PathLike[str]") -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Read a study's folder into two tidy frames: (runs, history).
+
+    `runs` has a row per finished trial, `history` one per trial and evaluation; their columns stand
+    in `analysis.sources`. Trials that are in neither are warned of.
+
+    Example: runs, history = analysis.load("runs/quick")
+    """
+    import warnings
+
+    from analysis import sources
+
+    frames = sources.load(study_dir)
+    if absent := frames.ledger.open:
+        states = ", ".join(f"{n} {s}" for s, n in frames.ledger.states.items() if n and s != "done")
+        warnings.warn(
+            f"{len(absent)} of {frames.ledger.planned} planned trials are not in the frames: "
+            f"{states}",
+            stacklevel=2,
+        )
+    return frames.runs, frames.history

@@ -1,0 +1,116 @@
+"""The table that a report turns on: every group, what is estimated and what is counted of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from analysis import drawings, estimate, survival, tables
+from analysis.escaping import plain
+from analysis.estimate import GROUP
+from analysis.looks import Look
+from analysis.sources import Frames
+from analysis.tables import NOTHING, Table
+
+Row = dict[Any, Any]
+
+
+def estimates(frames: Frames, rates: pd.DataFrame) -> pd.DataFrame:
+    """Give a row per planned group: all that is estimated and counted of it.
+
+    Gives arm, task, lag, group (its number in the study), done, solved, n, rate, rate_low,
+    rate_high; steps_median, steps_low, steps_high, steps_least, steps_most, budget_steps,
+    validation_every; score_median, score_low, score_high, score_least, score_most, chance;
+    hidden_size, parameters, state_size, flops_per_step, path, seconds_per_step.
+    """
+    runs = frames.runs
+    groups = pd.DataFrame(frames.study.groups, columns=GROUP)
+    groups["group"] = range(1, len(groups) + 1)
+    done = runs.groupby(GROUP, sort=False)["trial"].count().rename("done").reset_index()
+    steps = survival.steps_to_solve(runs).drop(columns=["n", "solved", "coverage"])
+    scores = estimate.score_medians(runs).drop(columns=["n", "coverage"])
+    bounds = ("median", "low", "high", "least", "most")
+    frame = groups
+    for part in (
+        done,
+        rates.rename(columns={"low": "rate_low", "high": "rate_high"}),
+        steps.rename(
+            columns={"budget": "budget_steps", "every": "validation_every"}
+            | {bound: f"steps_{bound}" for bound in bounds}
+        ),
+        scores.rename(columns={bound: f"score_{bound}" for bound in bounds}),
+        estimate.counted(runs),
+    ):
+        frame = frame.merge(part, how="left", on=GROUP)
+    whole = ["done", "n", "solved", "budget_steps", "validation_every"]
+    return frame.astype(dict.fromkeys(whole, "Int64")).fillna({"done": 0})
+
+
+def table(task: str, groups: pd.DataFrame, arms: Sequence[str], looks: Sequence[Look]) -> Table:
+    """Show the groups of one task, with links to their trials."""
+    # With fewer seeds there is no 95 % interval for a median; what is shown instead says so.
+    is_enough = groups["n"].fillna(0).max() >= estimate.LEAST_SEEDS_FOR_A_MEDIAN
+    low, high, between = (
+        ("low", "high", "95% interval") if is_enough else ("least", "most", "range")
+    )
+    cells: dict[str, list[str]] = {
+        name: []
+        for name in ("arm", "lag", "solved", "solve rate (95% interval)", "median steps to solve",
+                     f"{between} of steps", "median test score", f"{between} of scores",
+                     "parameters", "state", "time per step", "trials")
+    }  # fmt: skip
+    names, drawn_rates, links = [], [], []
+    for row in groups.to_dict("records"):
+        number, look = arms.index(row["arm"]), looks[arms.index(row["arm"])]
+        names.append(drawings.swatch(number, look) + " " + plain(row["arm"], 60))
+        told, drawn = _rate(number, row)
+        drawn_rates.append(drawn)
+        links.append(Markup('<a href="#g{}">{}</a>').format(row["group"], row["done"]))
+        values = (
+            row["arm"],
+            str(row["lag"]),
+            NOTHING if pd.isna(row["n"]) else f"{row['solved']}/{row['n']}",
+            told,
+            _steps(row["steps_median"], row),
+            _between(_steps(row[f"steps_{low}"], row), _steps(row[f"steps_{high}"], row)),
+            tables.score(row["score_median"]),
+            _between(tables.score(row[f"score_{low}"]), tables.score(row[f"score_{high}"])),
+            tables.whole(row["parameters"]),
+            tables.whole(row["state_size"]),
+            _time(row),
+            str(row["done"]),
+        )
+        for column, value in zip(cells.values(), values, strict=True):
+            column.append(value)
+    return Table(
+        name="comparison",
+        caption=plain(task),
+        cells=pd.DataFrame(cells),
+        numbers=[name for name in cells if name not in ("arm", "solve rate (95% interval)")],
+        drawn={"arm": names, "solve rate (95% interval)": drawn_rates, "trials": links},
+    )
+
+
+def _rate(number: int, row: Row) -> tuple[str, Markup]:
+    rate, low, high = (float(str(row[key])) for key in ("rate", "rate_low", "rate_high"))
+    if pd.isna(rate):
+        return NOTHING, Markup(NOTHING)
+    told = f"{rate:.0%} ({low:.0%} to {high:.0%})"
+    return told, drawings.interval(number, low, rate, high) + f" {told}"
+
+
+def _steps(steps: float, row: Row) -> str:
+    if pd.isna(row["n"]):
+        return NOTHING
+    is_beyond = pd.isna(steps) or steps == float("inf")
+    return f"> {row['budget_steps']:,}" if is_beyond else f"{steps:,.0f}"
+
+
+def _between(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _time(row: Row) -> str:
+    told = tables.seconds(float(str(row["seconds_per_step"])))
+    return told if told == NOTHING or not row["path"] else f"{told}, {plain(row['path'], 20)}"

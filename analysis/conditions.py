@@ -1,0 +1,179 @@
+"""Under which conditions a study ran: arms, recipes, budgets, tasks, machines. Frames to tables."""
+
+import dataclasses
+import json
+
+import pandas as pd
+
+from analysis import tables
+from analysis.answer import listed
+from analysis.escaping import plain
+from analysis.estimate import GROUP, counted
+from analysis.sources import ENVIRONMENT, Frames
+from analysis.study_file import Recipe, Study
+from analysis.tables import NOTHING, Table
+
+SPACES = {
+    "large": "drawn anew from a large space; training, validation and test have their own",
+    "finite": "a finite set, split by example into training, validation and test",
+    "exhaustive": "exhaustive: training and test are the same space, so a solved test shows "
+    "memory and not generalisation",
+}
+
+TASK_COLUMNS = [
+    *("task", "lags", "the lag counts", "chance", "chance by", "solved from"),
+    *("evidence to answer, in steps", "examples"),
+]
+
+
+def arms(study: Study) -> Table:
+    """Show what the arms are."""
+    return Table(
+        name="arms",
+        caption="The arms",
+        cells=pd.DataFrame(
+            {
+                "arm": [arm.label for arm in study.arms],
+                # A file from outside is named, not the place where somebody keeps it.
+                "architecture": [arm.architecture.rpartition("/")[2] for arm in study.arms],
+                "options": [
+                    ", ".join(f"{name}={value}" for name, value in arm.options.items()) or "none"
+                    for arm in study.arms
+                ],
+                "in a line": [arm.summary for arm in study.arms],
+                "from": [arm.paper for arm in study.arms],
+            }
+        ),
+    )
+
+
+def recipe(study: Study) -> str:
+    """Tell the recipe of the first arm in a sentence; `inequalities` tells where others differ."""
+    if not study.arms:
+        return "No arm was declared."
+    r = study.arms[0].recipe
+    clip = "not clipped" if r.clip is None else f"clipped to norm {r.clip:g}"
+    stop = (
+        f"a trial stops once the score has held {r.solved_for} validations in a row"
+        if r.stop == "solved"
+        else "every trial runs to the last step"
+    )
+    return (
+        f"{plain(r.optimizer)} at learning rate {r.learning_rate:g}, gradients {clip}, batches of "
+        f"{r.batch}, at most {r.steps:,} steps; validation on {r.validation_size:,} examples every "
+        f"{r.validation_every} steps, {stop}; test once at the end, on {r.test_size:,} examples."
+    )
+
+
+def inequalities(study: Study) -> list[str]:
+    """Say, a line each, where the arms are not trained alike."""
+    lines = []
+    for field in dataclasses.fields(Recipe):
+        values = {arm.label: getattr(arm.recipe, field.name) for arm in study.arms}
+        if len(set(values.values())) > 1:
+            told = ", ".join(f"{plain(arm)} {value}" for arm, value in values.items())
+            lines.append(f"{field.name.replace('_', ' ')}: {told}")
+    return lines
+
+
+def sizes(frames: Frames) -> tuple[Table, pd.DataFrame]:
+    """Show what was counted of each arm on each task, and how far it is from the budget.
+
+    The frame has arm, task, hidden_size, parameters, state_size, flops_per_step, budget_of,
+    budget_amount, deviation.
+    """
+    runs = frames.runs
+    frame = counted(runs).drop(columns=["lag", "path", "seconds_per_step"])
+    budgets = runs.groupby(GROUP, sort=False)[["budget_of", "budget_amount"]].first()
+    frame = pd.concat([frame, budgets.reset_index(drop=True)], axis=1)
+    frame = frame.drop_duplicates(["arm", "task"]).reset_index(drop=True)
+    is_state = frame["budget_of"] == "state"
+    held = frame["parameters"].mask(is_state, frame["state_size"]).astype("Float64")
+    frame["deviation"] = (held / frame["budget_amount"] - 1).astype("float64")
+    cells = {
+        "arm": frame["arm"],
+        "task": frame["task"],
+        "hidden size": frame["hidden_size"].map(tables.whole, na_action=None),
+        "parameters": frame["parameters"].map(tables.whole, na_action=None),
+        "state": frame["state_size"].map(tables.whole, na_action=None),
+        "FLOPs per step": frame["flops_per_step"].map(tables.whole, na_action=None),
+        "from budget": [NOTHING if pd.isna(d) else f"{d:+.1%}" for d in frame["deviation"]],
+    }
+    told = frame[["budget_of", "budget_amount"]].drop_duplicates().dropna()
+    budget = listed(f"{n:,} {plain(of)}" for of, n in told.itertuples(index=False, name=None))
+    return (
+        Table(
+            name="sizes",
+            caption=f"Counted sizes; held equal: {budget}",
+            cells=pd.DataFrame(cells),
+            headers=2,
+            numbers=["hidden size", "parameters", "state", "FLOPs per step", "from budget"],
+        ),
+        frame,
+    )
+
+
+def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
+    """Show what each task asks, and what scores without any memory.
+
+    The frame has, per task and lag: task, lag, lag_means, chance_score, chance_loss, chance_derivation, solved_at,
+    space, distance_least, distance_mean, distance_most.
+    """
+    means = {axis.task: axis.lag_means for axis in frames.study.tasks}
+    columns = ["chance_score", "chance_loss", "chance_derivation", "solved_at", "space"]
+    columns += ["distance_least", "distance_mean", "distance_most"]
+    frame = frames.runs.groupby(["task", "lag"], sort=False)[columns].first().reset_index()
+    frame.insert(2, "lag_means", frame["task"].map(means).astype("str"))
+    rows = []
+    for task, group in frame.groupby("task", sort=False):
+        lags = [str(lag) for lag in group["lag"]]
+        distances = [
+            NOTHING if pd.isna(mean) else f"{least:g} to {most:g} (mean {mean:.1f})"
+            for least, mean, most in zip(
+                *(group[f"distance_{which}"] for which in ("least", "mean", "most")), strict=True
+            )
+        ]
+        rows.append(
+            {
+                "task": str(task),
+                "lags": ", ".join(lags),
+                "the lag counts": group["lag_means"].iloc[0] or NOTHING,
+                "chance": _per_lag(lags, [tables.score(each) for each in group["chance_score"]]),
+                "chance by": _per_lag(lags, [e or NOTHING for e in group["chance_derivation"]]),
+                "solved from": _per_lag(lags, [tables.score(each) for each in group["solved_at"]]),
+                "evidence to answer, in steps": _per_lag(lags, distances),
+                "examples": _per_lag(lags, [SPACES.get(e, e or NOTHING) for e in group["space"]]),
+            }
+        )
+    cells = pd.DataFrame(rows, columns=TASK_COLUMNS)
+    return Table("tasks", "The tasks", cells), frame
+
+
+def _per_lag(lags: list[str], values: list[str]) -> str:
+    if len(set(values)) == 1:
+        return values[0]
+    return "; ".join(f"lag {lag}: {value}" for lag, value in zip(lags, values, strict=True))
+
+
+def environments(frames: Frames) -> tuple[Table, pd.DataFrame]:
+    """Show the machines and versions that trials ran on, most trials first."""
+    columns = list(ENVIRONMENT)
+    frame = frames.runs.groupby(columns, sort=False)["trial"].count().rename("trials").reset_index()
+    frame = frame.sort_values("trials", ascending=False, kind="stable", ignore_index=True)
+    frame = frame[["trials", *columns]]
+    cells = {"recorded": [name.replace("_", " ") for name in frame.columns]}
+    for number, row in enumerate(frame.itertuples(index=False, name=None), start=1):
+        cells["environment" if len(frame) == 1 else f"environment {number}"] = [
+            str(value)[:12] if name == "git_commit" else str(value) or NOTHING
+            for name, value in zip(frame.columns, row, strict=True)
+        ]
+    return Table("environments", "What ran on what", pd.DataFrame(cells)), frame
+
+
+def mixed_code(runs: pd.DataFrame) -> list[str]:
+    """Name the files of which the finished trials ran more than one version."""
+    versions: dict[str, set[str]] = {}
+    for text in runs["code"].unique():
+        for name, version in json.loads(text).items():
+            versions.setdefault(str(name), set()).add(str(version))
+    return sorted(plain(name) for name, found in versions.items() if len(found) > 1)

@@ -1,0 +1,191 @@
+"""What a report holds, before it is HTML or Markdown: the answer, the tables, the figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from analysis import compare, comparison, conditions, estimate, tables
+from analysis.answer import Answer, compose
+from analysis.escaping import plain
+from analysis.gallery import Shown, hang
+from analysis.ledger import Ledger
+from analysis.looks import Look, looks
+from analysis.sources import Frames, Progress
+from analysis.tables import NOTHING, Table
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A report's parts. `data` are the CSV files beside it, by name."""
+
+    frames: Frames
+    looks: list[Look]
+    answer: Answer
+    warnings: list[str]
+    problems: Table | None
+    comparison: list[Table]
+    figures: list[Shown]
+    claims: Table | None
+    recipe: str
+    inequalities: list[str]
+    arms: Table
+    sizes: Table
+    tasks: Table
+    environments: Table
+    trials: Table
+    data: dict[str, pd.DataFrame]
+
+
+def gather(frames: Frames, progress: Progress | None = None) -> Contents:
+    """Compute everything that a report says."""
+    ledger, study = frames.ledger, frames.study
+    rates = estimate.solve_rates(frames.runs)
+    verdicts = compare.judge(rates, study.claims, is_complete=not ledger.open)
+    if progress is not None:
+        progress("claims judged", len(verdicts), len(verdicts))
+    groups = comparison.estimates(frames, rates)
+    look = list(looks(study.labels).values())
+    sizes, sizes_data = conditions.sizes(frames)
+    tasks, tasks_data = conditions.tasks(frames)
+    environments, environments_data = conditions.environments(frames)
+    return Contents(
+        frames=frames,
+        looks=look,
+        answer=compose(rates, verdicts, ledger),
+        warnings=_warnings(frames),
+        problems=_problems(ledger),
+        comparison=[
+            comparison.table(str(task), group, study.labels, look)
+            for task, group in groups.groupby("task", sort=False)
+        ],
+        figures=hang(frames, rates, progress),
+        claims=_claims(verdicts) if len(verdicts) else None,
+        recipe=conditions.recipe(study),
+        inequalities=conditions.inequalities(study),
+        arms=conditions.arms(study),
+        sizes=sizes,
+        tasks=tasks,
+        environments=environments,
+        trials=_trials(ledger),
+        data={
+            "comparison": groups,
+            "claims": verdicts,
+            "trials": frames.runs,
+            "ledger": _counts(ledger),
+            "sizes": sizes_data,
+            "tasks": tasks_data,
+            "environments": environments_data,
+        },
+    )
+
+
+def _warnings(frames: Frames) -> list[str]:
+    """Say what a reader should know before any number: mixed code, what nobody looked at."""
+    ledger, runs = frames.ledger, frames.runs
+    lines = []
+    if ledger.stale:
+        files = sorted({plain(name) for entry in ledger.stale for name in entry.stale})
+        lines.append(
+            f"{len(ledger.stale)} finished trials are stale: {', '.join(files)} changed since they "
+            "ran. The numbers below mix versions of the code."
+        )
+    elif not ledger.is_stale_checked and len(runs):
+        lines.append("Whether the code has changed since the trials ran was not checked.")
+    if mixed := conditions.mixed_code(runs):
+        lines.append(f"The trials ran on more than one version of {', '.join(mixed)}.")
+    if moved := int((~runs["bit_exact"]).sum()):
+        lines.append(
+            f"{moved} trials went on in another environment than they began in: they could not be "
+            "repeated bit for bit."
+        )
+    if again := int((runs["attempts"] > 1).sum()):
+        lines.append(f"{again} of the finished trials needed more than one attempt.")
+    return lines
+
+
+def _problems(ledger: Ledger) -> Table | None:
+    """List the trials without a result, and why; the missing ones are told as a number."""
+    entries = [entry for entry in ledger.open if entry.state != "missing"]
+    if not entries:
+        return None
+    cells = {
+        "trial": [entry.trial.id for entry in entries],
+        "group": [_group(*entry.trial.group) for entry in entries],
+        "seed": [str(entry.trial.seed) for entry in entries],
+        "state": [entry.state for entry in entries],
+        "why": [entry.note or NOTHING for entry in entries],
+    }
+    return Table("problems", "Trials that were begun and have no result", pd.DataFrame(cells),
+                 numbers=["seed"])  # fmt: skip
+
+
+def _counts(ledger: Ledger) -> pd.DataFrame:
+    rows = [
+        {"arm": arm, "task": task, "lag": lag, "planned": sum(states.values()), **states}
+        for (arm, task, lag), states in ledger.groups.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _claims(verdicts: pd.DataFrame) -> Table:
+    def marked(row: dict[Any, Any]) -> Markup:
+        kind = str(row["verdict"]).partition(" ")[0]
+        badge = Markup('<strong class="verdict {}">{}</strong>').format(kind, row["verdict"])
+        return badge + Markup("<br>{}").format(row["remedy"]) if row["remedy"] else badge
+
+    rows = verdicts.to_dict("records")
+    cells = {
+        "claim": [plain(row["claim"], 300) for row in rows],
+        "solved": [f"{row['solved_arm']}/{row['n_arm']}" for row in rows],
+        "against": [f"{row['solved_than']}/{row['n_than']}" for row in rows],
+        "difference (95% interval)": [
+            NOTHING
+            if pd.isna(row["effect"])
+            else f"{row['effect']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})"
+            for row in rows
+        ],
+        "p": [tables.p_value(row["p"]) for row in rows],
+        "p, Holm": [tables.p_value(row["p_adjusted"]) for row in rows],
+        "test": [row["test"] or NOTHING for row in rows],
+        "verdict": [
+            f"{row['verdict']}; {row['remedy']}" if row["remedy"] else str(row["verdict"])
+            for row in rows
+        ],
+    }
+    return Table(
+        name="claims",
+        caption="Claims that the study states in advance",
+        cells=pd.DataFrame(cells),
+        numbers=["solved", "against", "p", "p, Holm"],
+        drawn={"verdict": [marked(row) for row in rows]},
+    )
+
+
+def _trials(ledger: Ledger) -> Table:
+    """List the trials behind every group, with what became of each."""
+    entries: dict[tuple[str, str, int], list[tuple[int, str, str]]] = {}
+    for entry in ledger:
+        told = entry.outcome or entry.state
+        trial = entry.trial
+        entries.setdefault(trial.group, []).append((trial.seed, trial.id, told))
+    groups = ledger.study.groups
+    return Table(
+        name="trials",
+        caption="The trials of each group, by seed",
+        cells=pd.DataFrame(
+            {
+                "group": [_group(*group) for group in groups],
+                "trials": [
+                    ", ".join(f"{seed}: {trial} {told}" for seed, trial, told in entries[group])
+                    for group in groups
+                ],
+            }
+        ),
+        anchors=[f"g{number}" for number in range(1, len(groups) + 1)],
+    )
+
+
+def _group(arm: str, task: str, lag: int) -> str:
+    return f"{plain(arm, 60)} | {plain(task, 60)} | {lag}"

@@ -1,0 +1,64 @@
+"""A report as Markdown: what `index.html` says, for a repository, a pull request or a terminal."""
+
+import shlex
+from collections.abc import Iterable
+
+from analysis.contents import Contents
+from analysis.escaping import markdown, plain
+
+
+def write(contents: Contents) -> str:
+    """Write the report; pictures and tables lie beside it, in `figures/` and `tables/`."""
+    study, ledger, answer = contents.frames.study, contents.frames.ledger, contents.answer
+    counts = {"planned": ledger.planned, **ledger.states, "stale": len(ledger.stale)}
+    parts = [
+        f"# {markdown(study.name)}",
+        f"> {markdown(study.question, 1000)}",
+        "## Answer",
+        f"**{_long(answer.headline)}**",
+        *map(_long, answer.caveats),
+        _bullets(answer.points),
+        *(["### Where the order reverses", _bullets(answer.reversals)] if answer.reversals else []),
+        *(["### Claims", _bullets(answer.claims)] if answer.claims else []),
+        "## Health",
+        ", ".join(f"{number:,} {state}" for state, number in counts.items()) + ".",
+        _bullets(contents.warnings),
+        *([contents.problems.markdown] if contents.problems else []),
+        "## Comparison",
+    ]
+    for table in contents.comparison:
+        parts += [f"### {markdown(table.caption)}", table.markdown]
+    parts.append("## Figures")
+    for shown in contents.figures:
+        parts += [
+            f"### {shown.title}",
+            f"![{_long(shown.alternative)}](figures/{shown.name}.svg)",
+            f"{_long(shown.caption)} [Data](figures/{shown.name}.csv)",
+        ]
+    parts += ["## Claims", contents.claims.markdown if contents.claims else "None was stated."]
+    parts += ["## Budgets and recipes", _long(contents.recipe)]
+    if contents.inequalities:
+        parts += ["Not equal between arms:", _bullets(contents.inequalities)]
+    parts += [contents.arms.markdown, contents.sizes.markdown]
+    parts += ["## Tasks", contents.tasks.markdown]
+    parts += ["## What ran on what", contents.environments.markdown]
+    parts += [
+        "## How to repeat it",
+        "\n".join(["```sh", *commands(study.name), "```"]),
+        contents.trials.markdown,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def commands(name: str) -> list[str]:
+    """Give the commands that repeat a study; its name is quoted for the shell."""
+    quoted = shlex.quote(plain(name))
+    return [f"longdep run {quoted}", f"longdep report {quoted}"]
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {_long(line)}" for line in lines)
+
+
+def _long(text: str) -> str:
+    return markdown(text, 20_000)

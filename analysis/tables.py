@@ -1,0 +1,132 @@
+"""Tables: a frame of cells to HTML, Markdown and CSV, each escaped for where it goes."""
+
+import csv as csv_format
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from analysis import escaping
+
+NOTHING = "\u2013"
+"""What a cell shows where there is no value."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, ready to be shown.
+
+    `headers` of the first columns name their row. `numbers` are set flush right. `drawn` replaces
+    the cells of a column in HTML by markup made here, and only here.
+    """
+
+    name: str
+    caption: str
+    cells: pd.DataFrame
+    headers: int = 1
+    numbers: Sequence[str] = ()
+    drawn: Mapping[str, Sequence[Markup]] = field(default_factory=dict)
+    anchors: Sequence[str] = ()
+
+    @property
+    def html(self) -> Markup:
+        """The table as HTML, in a container of its own in which it scrolls."""
+        return html(self)
+
+    @property
+    def markdown(self) -> str:
+        """The table as Markdown."""
+        return markdown(self.cells, self.numbers)
+
+
+def html(table: Table) -> Markup:
+    """Write a table: a caption, column and row headers with their scope, everything escaped."""
+    columns = list(table.cells.columns)
+    kinds = [' class="number"' if column in table.numbers else "" for column in columns]
+    head = "".join(
+        f'<th scope="col"{kind}>{_cell(column)}</th>'
+        for column, kind in zip(columns, kinds, strict=True)
+    )
+    body = []
+    for number, row in enumerate(table.cells.itertuples(index=False, name=None)):
+        cells = []
+        for place, (column, value) in enumerate(zip(columns, row, strict=True)):
+            shown = table.drawn[column][number] if column in table.drawn else _cell(value)
+            tag = 'th scope="row"' if place < table.headers else "td"
+            cells.append(f"<{tag}{kinds[place]}>{shown}</{tag.partition(' ')[0]}>")
+        anchor = f' id="{escape(table.anchors[number])}"' if table.anchors else ""
+        body.append(f"<tr{anchor}>{''.join(cells)}</tr>")
+    caption = escape(table.caption)
+    return Markup(  # every part above is escaped
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">'
+        f'<table class="{escape(table.name)}"><caption>{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def markdown(cells: pd.DataFrame, numbers: Sequence[str] = ()) -> str:
+    """Write a frame of text as a Markdown table."""
+    rule = ["---:" if column in numbers else "---" for column in cells.columns]
+    rows = [
+        [escaping.markdown(value, 1000) if value != "" else "" for value in row]
+        for row in [tuple(cells.columns), *cells.itertuples(index=False, name=None)]
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """Write a frame as CSV: numbers in full, nothing where there is no value, text escaped."""
+    buffer = io.StringIO()
+    writer = csv_format.writer(buffer, lineterminator="\n")
+    writer.writerow([escaping.csv(column) for column in frame.columns])
+    for row in frame.itertuples(index=False, name=None):
+        writer.writerow([_field(value) for value in row])
+    return buffer.getvalue()
+
+
+def percent(value: float) -> str:
+    """Give a share in whole percent."""
+    return NOTHING if math.isnan(value) else f"{value:.0%}"
+
+
+def score(value: float) -> str:
+    """Give a score to three places."""
+    return NOTHING if math.isnan(value) else f"{value:.3f}"
+
+
+def whole(value: Any) -> str:
+    """Give a whole number with its thousands apart."""
+    return NOTHING if pd.isna(value) else f"{int(value):,}"
+
+
+def p_value(value: float) -> str:
+    """Give a p with two significant digits, and what is below .0001 as that."""
+    if math.isnan(value):
+        return NOTHING
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}" if value < 0.995 else "1"
+
+
+def seconds(value: float) -> str:
+    """Give a short time with a unit that keeps it readable."""
+    if math.isnan(value):
+        return NOTHING
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-6:.2g} µs"
+
+
+def _cell(value: object) -> Markup:
+    return escape(escaping.plain(value, 400) if value != "" else "")
+
+
+def _field(value: object) -> str:
+    if isinstance(value, str):
+        return escaping.csv(value)
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value)

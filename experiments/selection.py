@@ -1,0 +1,48 @@
+"""Which trials of a study are meant: `--only arm=lstm,task=adding,lag=30,seed=0`."""
+
+from experiments.loading import StudyError
+from experiments.study import Study, Trial
+from lightning_modules import registry
+
+KEYS = ("arm", "task", "lag", "seed")
+
+
+def select(study: Study, only: list[str]) -> list[Trial]:
+    """Give the trials that every named key admits; a key given twice admits either value.
+
+    Raises
+    ------
+    StudyError
+        When a key or a value is none of the study's.
+    """
+    trials = study.trials()
+    wanted: dict[str, set[str]] = {}
+    for part in (part for text in only for part in text.split(",")):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or key not in KEYS:
+            raise StudyError(
+                f"--only {part!r}: write key=value; the keys are {', '.join(KEYS)}"
+                f"{registry.hint(key, KEYS)}"
+            )
+        known = sorted({v for trial in trials for v in _values(trial)[key]}, key=_by_number)
+        if value not in known:
+            near = registry.hint(value, known)
+            raise StudyError(f"--only {key}={value}: the study has {', '.join(known)}{near}")
+        wanted.setdefault(key, set()).add(value)
+    found = [t for t in trials if all(_values(t)[key] & values for key, values in wanted.items())]
+    if not found:
+        raise StudyError(f"--only {','.join(only)}: the study has no such trial")
+    return found
+
+
+def _values(trial: Trial) -> dict[str, set[str]]:
+    return {
+        "arm": {trial.arm.label},
+        "task": {trial.task, f"{trial.task}/{trial.dialect}"},
+        "lag": {str(trial.lag)},
+        "seed": {str(trial.seed)},
+    }
+
+
+def _by_number(value: str) -> tuple[int, str]:
+    return (int(value), "") if value.isdigit() else (-1, value)

@@ -1,0 +1,43 @@
+"""The hidden size of each arm on each task, counted before anything is trained."""
+
+from experiments.study import Study, Trial
+from lightning_modules import registry
+from lightning_modules.assembly import size_for
+from lightning_modules.matching import BudgetError, Match
+from lightning_modules.tasks.base import Task
+
+
+def task_of(trial: Trial) -> Task:
+    """Make the task of a trial."""
+    task: Task = registry.load("task", trial.task)(trial.dialect)
+    return task
+
+
+def matched(trial: Trial) -> Match:
+    """Find the hidden size of a trial within its budget."""
+    return size_for(
+        registry.load("architecture", trial.arm.architecture),
+        trial.arm.options,
+        task_of(trial),
+        measure=trial.budget.measure,
+        budget=trial.budget.amount,
+    )
+
+
+def of(study: Study) -> dict[tuple[str, str], Match]:
+    """Find the size of every (arm, task).
+
+    Raises
+    ------
+    BudgetError
+        When an arm cannot come near enough to the budget on a task; the message names both.
+    """
+    found: dict[tuple[str, str], Match] = {}
+    for trial in study.trials():
+        key = trial.arm.label, f"{trial.task}/{trial.dialect}"
+        if key not in found:
+            try:
+                found[key] = matched(trial)
+            except BudgetError as error:
+                raise BudgetError(f"{key[0]} on {key[1]}: {error}") from None
+    return found

@@ -1,0 +1,1 @@
+"""One question each; every file holds one constant STUDY."""

@@ -1,0 +1,400 @@
+"""Declarations: a study, its arms, tasks and claims; the grid; the trial's id. Knows no torch.
+
+Everything is frozen and closed: a misspelt field, name or value fails where it is written, with
+what is allowed and the nearest name.
+"""
+
+import hashlib
+import itertools
+import json
+import unicodedata
+from collections import Counter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
+
+from lightning_modules import registry
+from lightning_modules.recipe import Declaration, Positive, Recipe, Whole
+
+__all__ = ["Arm", "Budget", "Claim", "Declaration", "Recipe", "Study", "TaskAxis", "Trial"]
+
+MAX_TRIALS = 10_000
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | range) else value
+
+
+def _plain_text(value: str) -> str:
+    if not value.strip() or any(unicodedata.category(c) in {"Cc", "Cf", "Cs"} for c in value):
+        raise ValueError("must be readable text, without control characters")
+    return unicodedata.normalize("NFC", value)
+
+
+Text = Annotated[StrictStr, Field(max_length=200)]
+OptionValue = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class Budget(Declaration):
+    """What is held equal between arms: a number of parameters, or a state size."""
+
+    parameters: Whole | None = None
+    state: Whole | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.parameters is None) == (self.state is None):
+            raise ValueError("give parameters=N or state=N, one of them")
+        return self
+
+    @property
+    def measure(self) -> Literal["parameters", "state"]:
+        """What is counted."""
+        return "state" if self.parameters is None else "parameters"
+
+    @property
+    def amount(self) -> int:
+        """The count to come near to."""
+        return self.parameters or self.state or 0
+
+
+class Arm(Declaration):
+    """What is compared: an architecture with its options and, where it has one, its own recipe.
+
+    `architecture` is a registered name, `FILE.py:Class` or `module:Class`; the label is the name
+    unless given.
+    """
+
+    label: Text = ""
+    architecture: StrictStr
+    options: dict[str, OptionValue] = {}
+    recipe: Recipe | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("label") and "architecture" in data:
+            return {**data, "label": str(data["architecture"]).rpartition(":")[2]}
+        return data
+
+    @field_validator("label")
+    @classmethod
+    def _readable(cls, label: str) -> str:
+        return _plain_text(label)
+
+    @field_validator("architecture")
+    @classmethod
+    def _resolved(cls, architecture: str) -> str:
+        entry = registry.describe("architecture", architecture)
+        place, _, name = architecture.rpartition(":")
+        return f"{entry.path}:{name}" if place.endswith(".py") else architecture
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Self:
+        known = registry.describe("architecture", self.architecture).options
+        for name, value in self.options.items():
+            if name not in known:
+                raise ValueError(
+                    f"{self.label} has no option {name!r}; it has "
+                    f"{', '.join(known) or 'none'}{registry.hint(name, known)}"
+                )
+            if complaint := known[name].complaint(value):
+                raise ValueError(f"{self.label}: option {name} is {complaint}")
+        missing = [o.name for o in known.values() if o.is_required and o.name not in self.options]
+        if missing:
+            raise ValueError(f"{self.label} needs the option {missing[0]!r}")
+        return self
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether its code is not the project's."""
+        return registry.is_outside(self.architecture)
+
+    def identity(self) -> dict[str, Any]:
+        """Give what makes its trials what they are: no label, no folder, no default spelt out."""
+        known = registry.describe("architecture", self.architecture).options
+        options = {
+            name: float(value) if known[name].annotation == "float" else value
+            for name, value in sorted(self.options.items())
+        }
+        place, _, name = self.architecture.rpartition(":")
+        is_file = place.endswith(".py")
+        return {
+            "architecture": f"{place.rpartition('/')[2]}:{name}" if is_file else self.architecture,
+            "options": {k: v for k, v in options.items() if v != known[k].default},
+        }
+
+
+class TaskAxis(Declaration):
+    """A task in one of its dialects ("adding/bai"), at some lags.
+
+    `solved_at` is the validation score from which the task counts as solved; the task's own unless
+    given.
+    """
+
+    task: StrictStr
+    lags: Annotated[tuple[Whole, ...], BeforeValidator(_as_tuple)]
+    solved_at: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @field_validator("task")
+    @classmethod
+    def _resolved(cls, task: str) -> str:
+        name, _, dialect = task.partition("/")
+        dialects: dict[str, str] = registry.describe("task", name).constants["dialects"]
+        if dialect and dialect not in dialects:
+            raise ValueError(
+                f"{name} has no dialect {dialect!r}; it has "
+                f"{', '.join(dialects)}{registry.hint(dialect, dialects)}"
+            )
+        return f"{name}/{dialect or next(iter(dialects))}"
+
+    @model_validator(mode="after")
+    def _lags_fit(self) -> Self:
+        if not self.lags:
+            raise ValueError("lags needs at least one entry")
+        _refuse_twice("lags", self.lags)
+        smallest: int = self.constants["smallest_lag"][self.dialect]
+        for lag in self.lags:
+            if lag < smallest:
+                raise ValueError(f"lag {lag} is too short for {self.task}: at least {smallest}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self.task.partition("/")[0]
+
+    @property
+    def dialect(self) -> str:
+        """The dialect of the literature."""
+        return self.task.partition("/")[2]
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What the task's file states in plain values."""
+        return registry.describe("task", self.name).constants
+
+
+class Claim(Declaration):
+    """A comparison stated in advance: `arm` does better than `than`, on what `on` names.
+
+    On one task and lag, or pooled over those that are left open.
+    """
+
+    arm: StrictStr
+    than: StrictStr
+    on: Literal["solve_rate"] = "solve_rate"
+    task: StrictStr | None = None
+    lag: Whole | None = None
+
+    @property
+    def text(self) -> str:
+        """The claim in words."""
+        place = self.task or "all tasks"
+        lag = "all lags" if self.lag is None else f"lag {self.lag}"
+        return f"{self.arm} solves more often than {self.than} ({place}, {lag})"
+
+
+class Trial(Declaration):
+    """One training run, complete in its declaration."""
+
+    study: StrictStr
+    arm: Arm
+    task: StrictStr
+    dialect: StrictStr
+    task_version: int
+    lag: Whole
+    solved_at: float | None
+    seed: Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
+    budget: Budget
+    recipe: Recipe
+
+    @property
+    def id(self) -> str:
+        """Hash the declaration, without what the trial is called: 16 hex digits."""
+        identity = {
+            **self.arm.identity(),
+            **self.model_dump(exclude={"study", "arm"}),
+        }
+        text = json.dumps(identity, sort_keys=True, allow_nan=False, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def group(self) -> str:
+        """The trials that differ from this one in the seed alone."""
+        return f"{self.arm.label} | {self.task}/{self.dialect} | {self.lag}"
+
+
+class Study(Declaration):
+    """A question and the grid of trials that answers it: arms x tasks x lags x seeds.
+
+    `seeds` is a number of seeds (0, 1, ...) or the seeds themselves. With `learning_rates` every
+    arm is run at each rate, as an arm of its own. Without claims, each arm is claimed to solve more
+    often than the reference, pooled over tasks and lags.
+    """
+
+    name: StrictStr
+    question: Text
+    arms: Annotated[tuple[Arm, ...], BeforeValidator(_as_tuple)]
+    tasks: Annotated[tuple[TaskAxis, ...], BeforeValidator(_as_tuple)]
+    seeds: Annotated[tuple[StrictInt, ...], BeforeValidator(_as_tuple)]
+    budget: Budget
+    reference: StrictStr
+    recipe: Recipe = Recipe()
+    learning_rates: Annotated[tuple[Positive, ...], BeforeValidator(_as_tuple)] = ()
+    claims: Annotated[tuple[Claim, ...], BeforeValidator(_as_tuple)] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _safe(cls, name: str) -> str:
+        allowed = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+        if not (allowed and name[0].isalnum() and len(name) <= 64):
+            raise ValueError(f"{name!r}: letters, digits, - and _ only; at most 64 characters")
+        return name
+
+    @field_validator("question")
+    @classmethod
+    def _readable(cls, question: str) -> str:
+        return _plain_text(question)
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _counted(cls, seeds: Any) -> Any:
+        is_count = isinstance(seeds, int) and not isinstance(seeds, bool)
+        return tuple(range(seeds)) if is_count else seeds
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for what in ("arms", "tasks", "seeds"):
+            if not getattr(self, what):
+                raise ValueError(f"{what} needs at least one entry")
+        for seed in self.seeds:
+            if not 0 <= seed < 2**32:
+                raise ValueError(f"seed {seed}: from 0 to {2**32 - 1}")
+        _refuse_twice("seeds", self.seeds)
+        _refuse_twice("tasks", [t.task for t in self.tasks])
+        _refuse_twice("learning_rates", self.learning_rates)
+        _refuse_twice("arms", [arm.label for arm in self.arms])
+        labels = [arm.label for arm in self.arms]
+        _refuse_unknown("reference", self.reference, labels)
+        for claim in self.claims:
+            self._check_claim(claim)
+        if self.size > MAX_TRIALS:
+            raise ValueError(f"{self.size:,} trials; at most {MAX_TRIALS:,}")
+        alike = [ids for ids in self._labels_by_id().values() if len(ids) > 1]
+        if alike:
+            raise ValueError(f"the arms {' and '.join(alike[0])} are the same under two labels")
+        return self
+
+    def _check_claim(self, claim: Claim) -> None:
+        labels = [arm.label for arm in self.resolved_arms]
+        _refuse_unknown("claims", claim.arm, labels)
+        _refuse_unknown("claims", claim.than, labels)
+        lags = {axis.task: axis.lags for axis in self.tasks}
+        if claim.task is not None:
+            _refuse_unknown("claims", claim.task, list(lags))
+        at = lags[claim.task] if claim.task else tuple(itertools.chain(*lags.values()))
+        if claim.lag is not None and claim.lag not in at:
+            raise ValueError(f"claims: lag {claim.lag} is none of {', '.join(map(str, at))}")
+
+    def _labels_by_id(self) -> dict[str, list[str]]:
+        axis, seed = self.tasks[0], self.seeds[0]
+        by_id: dict[str, list[str]] = {}
+        for arm in self.resolved_arms:
+            by_id.setdefault(self._trial(arm, axis, axis.lags[0], seed).id, []).append(arm.label)
+        return by_id
+
+    @property
+    def resolved_arms(self) -> tuple[Arm, ...]:
+        """The arms with their recipes filled in, one for each learning rate."""
+        arms = [arm.model_copy(update={"recipe": arm.recipe or self.recipe}) for arm in self.arms]
+        if not self.learning_rates:
+            return tuple(arms)
+        return tuple(
+            Arm(
+                label=f"{arm.label} lr={rate:g}",
+                architecture=arm.architecture,
+                options=arm.options,
+                recipe=(arm.recipe or self.recipe).but(learning_rate=rate),
+            )
+            for arm in arms
+            for rate in self.learning_rates
+        )
+
+    @property
+    def resolved_reference(self) -> str:
+        """The reference among the resolved arms (at the first rate, where that is an axis)."""
+        if not self.learning_rates:
+            return self.reference
+        return f"{self.reference} lr={self.learning_rates[0]:g}"
+
+    @property
+    def resolved_claims(self) -> tuple[Claim, ...]:
+        """The claims as given, or each arm against the reference (at the same learning rate)."""
+        if self.claims:
+            return self.claims
+        rates = [f" lr={rate:g}" for rate in self.learning_rates] or [""]
+        return tuple(
+            Claim(arm=arm.label + rate, than=self.reference + rate)
+            for arm in self.arms
+            for rate in rates
+            if arm.label != self.reference
+        )
+
+    @property
+    def size(self) -> int:
+        """How many trials there are."""
+        lags = sum(len(axis.lags) for axis in self.tasks)
+        return len(self.arms) * max(1, len(self.learning_rates)) * lags * len(self.seeds)
+
+    def _trial(self, arm: Arm, axis: TaskAxis, lag: int, seed: int) -> Trial:
+        assert arm.recipe is not None
+        return Trial(
+            study=self.name,
+            arm=arm,
+            task=axis.name,
+            dialect=axis.dialect,
+            task_version=axis.constants.get("version", 1),
+            lag=lag,
+            solved_at=axis.solved_at,
+            seed=seed,
+            budget=self.budget,
+            recipe=arm.recipe,
+        )
+
+    def trials(self) -> list[Trial]:
+        """List the grid, seed by seed, so that every group has a first result early."""
+        return [
+            self._trial(arm, axis, lag, seed)
+            for seed in self.seeds
+            for axis in self.tasks
+            for lag in axis.lags
+            for arm in self.resolved_arms
+        ]
+
+    def with_arm(self, reference: str) -> "Study":
+        """Give the study with one more arm, from outside or registered."""
+        arm = Arm(architecture=reference)
+        return Study(**{**dict(self), "arms": (*self.arms, arm)})
+
+
+def _refuse_twice(what: str, values: Any) -> None:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"{what}: {twice[0]!r} is given twice")
+
+
+def _refuse_unknown(what: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ValueError(
+            f"{what}: no {name!r}; known: {', '.join(known)}{registry.hint(name, known)}"
+        )

@@ -1,0 +1,1 @@
+"""What is trained: architectures, tasks, the network around them and its training."""

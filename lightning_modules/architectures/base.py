@@ -1,0 +1,84 @@
+"""What every architecture promises."""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+"""What a layer carries from one step to the next: tensors of shape [batch, ...]."""
+
+
+class Layer(nn.Module):
+    """A causal map from sequence to sequence that can go on from a carried state."""
+
+    paper: ClassVar[str]
+    """Where it comes from, as "Author Year, arXiv:..." or journal; printed in every report."""
+
+    input_size: int
+    output_size: int
+
+    def forward(
+        self, x: Float[Tensor, "batch time input"], state: State | None = None
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        """Run over a whole sequence; `y[:, t]` depends on `x[:, :t + 1]` and `state` alone."""
+        raise NotImplementedError
+
+
+class Recurrent(Layer):
+    """A layer whose state has a fixed size. Write `step`; the rest is here.
+
+    A subclass takes `(input_size, hidden_size, *, options...)`, calls `super().__init__`, names its
+    `paper`, and states its equation in its docstring. Options that ablate a part are keyword-only.
+    """
+
+    state_names: tuple[str, ...] = ("hidden",)
+    """What each tensor of the state is, in order; a state of more tensors names them."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.output_size = hidden_size
+
+    def initial_state(self, batch: int) -> State:
+        """Give the state before the first step: zeros, unless overridden."""
+        return (self.zeros(batch, self.hidden_size),)
+
+    def project(
+        self, x: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time projected"]:
+        """Do what can be done for all time steps at once (the input product)."""
+        return x
+
+    def gates(
+        self, p_t: Float[Tensor, "batch projected"], state: State
+    ) -> dict[str, Float[Tensor, "batch hidden"]]:
+        """Compute the gates of one step, by name; `step` calls this, so they are in one place.
+
+        Under the key `candidate` stands what is written, where one product serves both.
+        """
+        return {}
+
+    def step(
+        self, p_t: Float[Tensor, "batch projected"], state: State
+    ) -> tuple[Float[Tensor, "batch hidden"], State]:
+        """Move the state by one step: `p_t` is `project(x)[:, t]`."""
+        raise NotImplementedError
+
+    def forward(
+        self, x: Float[Tensor, "batch time input"], state: State | None = None
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        """Loop over `step`. Overridden only for speed, and held equal to this by the contract."""
+        state = self.initial_state(x.shape[0]) if state is None else state
+        outputs = []
+        # Unbound once: on the way back, each p[:, t] would write a zero tensor of p's full size.
+        for p_t in self.project(x).unbind(1):
+            y_t, state = self.step(p_t, state)
+            outputs.append(y_t)
+        return torch.stack(outputs, 1), state
+
+    def zeros(self, *shape: int) -> Tensor:
+        """Give zeros where the parameters live, in their type."""
+        return next(self.parameters()).new_zeros(shape)

@@ -1,0 +1,261 @@
+"""What every architecture keeps, as clauses that can be tried on any: ours in the tests, anybody's
+by `longdep check`.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_modules.architectures.base import Layer, Recurrent, State
+
+INPUT, HIDDEN, BATCH, TIME = 3, 5, 4, 7
+EXACT = 1e-10
+"""In float64, two orders of summation agree to about 1e-15 for numbers of order 1."""
+
+Build = Callable[..., Layer]
+
+
+class BrokenClauseError(AssertionError):
+    """An architecture does not keep a clause; the message says how."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one clause went: `problem` is None where it holds."""
+
+    clause: str
+    problem: str | None
+
+
+def builder(architecture: type[Layer], options: Mapping[str, Any]) -> Build:
+    """Give a function that makes one small layer, in float64, its start drawn from a seed."""
+
+    def build(input_size: int = INPUT, hidden_size: int = HIDDEN, seed: int = 0) -> Layer:
+        torch.default_generator.manual_seed(seed)
+        layer = architecture(input_size, hidden_size, **options)  # type: ignore[call-arg]
+        return layer.double()
+
+    return build
+
+
+def check(architecture: type[Layer], options: Mapping[str, Any] | None = None) -> Iterator[Verdict]:
+    """Try every clause on an architecture."""
+    build = builder(architecture, options or {})
+    for clause, try_it in CLAUSES.items():
+        try:
+            try_it(build)
+        except BrokenClauseError as broken:
+            yield Verdict(clause, str(broken))
+        except Exception as error:
+            yield Verdict(clause, " ".join(f"{type(error).__name__}: {error}".split()))
+        else:
+            yield Verdict(clause, None)
+
+
+def it_names_a_paper(build: Build) -> None:
+    """It names its paper, and its docstring says in one line what it is."""
+    architecture = type(build())
+    require(isinstance(architecture, type) and issubclass(architecture, Layer), "it is no Layer")
+    paper = getattr(architecture, "paper", "")
+    require(isinstance(paper, str) and paper.strip() != "", "it has no `paper`")
+    require(bool(inspect.getdoc(architecture)), "its class has no docstring")
+
+
+def options_are_keywords(build: Build) -> None:
+    """Its constructor takes (input_size, hidden_size), and every option by name."""
+    parameters = list(inspect.signature(type(build())).parameters.values())
+    positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    require(
+        positional == ["input_size", "hidden_size"],
+        f"its positional arguments are ({', '.join(positional)}), not (input_size, hidden_size)",
+    )
+
+
+def outputs_have_the_promised_size(build: Build) -> None:
+    """It gives [batch, time, output_size], and a state whose tensors begin with the batch."""
+    layer = build()
+    y, state = layer(_input())
+    wanted = (BATCH, TIME, layer.output_size)
+    require(tuple(y.shape) == wanted, f"outputs have shape {tuple(y.shape)}, not {wanted}")
+    require(isinstance(state, tuple), f"the state is a {type(state).__name__}, not a tuple")
+    for part in state:
+        require(part.shape[0] == BATCH, f"a state of shape {tuple(part.shape)} for batch {BATCH}")
+
+
+def forward_is_the_loop(build: Build) -> None:
+    """`forward` equals the loop over `step`, outputs, last state and gradients."""
+    layer = build()
+    if not isinstance(layer, Recurrent):
+        return
+    x = _input()
+    y, state = layer(x)
+    y_loop, state_loop = Recurrent.forward(layer, x)
+    _same(y, y_loop, "outputs")
+    _same_state(state, state_loop)
+    fast = torch.autograd.grad(y.square().sum(), list(_trained(layer)), allow_unused=True)
+    slow = torch.autograd.grad(y_loop.square().sum(), list(_trained(layer)), allow_unused=True)
+    for (name, _), a, b in zip(_named_trained(layer), fast, slow, strict=True):
+        if a is not None or b is not None:
+            require(a is not None and b is not None, f"{name} has a gradient on one path only")
+            _same(a, b, f"the gradient of {name}")
+
+
+def a_carried_state_changes_nothing(build: Build) -> None:
+    """A sequence in two parts, the state carried, gives what the whole gives."""
+    layer = build()
+    x = _input()
+    whole, end = layer(x)
+    first, state = layer(x[:, :3])
+    second, end_of_parts = layer(x[:, 3:], state)
+    _same(torch.cat([first, second], 1), whole, "outputs")
+    _same_state(end_of_parts, end)
+
+
+def nothing_looks_ahead(build: Build) -> None:
+    """Outputs before a step do not depend on the inputs from that step on."""
+    layer = build()
+    x = _input()
+    changed = x.clone()
+    changed[:, 4:] += 1.0
+    _same(layer(changed)[0][:, :4], layer(x)[0][:, :4], "outputs before the changed inputs")
+
+
+def examples_do_not_meet(build: Build) -> None:
+    """An example's outputs do not depend on the others of its batch."""
+    layer = build()
+    x = _input()
+    changed = x.clone()
+    changed[1:] += 1.0
+    _same(layer(changed)[0][:1], layer(x)[0][:1], "outputs of the example that was left alone")
+    _same(layer(x[:1])[0], layer(x)[0][:1], "outputs of an example alone")
+
+
+def gradients_reach_the_first_step(build: Build) -> None:
+    """Over 8 steps the gradient of the last output is finite and reaches the first input."""
+    layer = build()
+    x = _input(time=8).requires_grad_()
+    layer(x)[0][:, -1].square().sum().backward()
+    assert x.grad is not None
+    require(bool(x.grad.isfinite().all()), "the gradient is not finite")
+    require(bool((x.grad[:, 0] != 0).any()), "the gradient at the first step is exactly 0")
+
+
+def every_weight_is_used(build: Build) -> None:
+    """Every weight that is trained has a gradient."""
+    layer = build()
+    layer(_input())[0].square().sum().backward()
+    for name, weight in _named_trained(layer):
+        require(weight.grad is not None, f"{name} is trained but takes no part")
+
+
+def the_seed_decides(build: Build) -> None:
+    """The same seed gives the same start and outputs; another seed gives another start."""
+    x = _input()
+    one, two, other = build(seed=1), build(seed=1), build(seed=2)
+    _same(one(x)[0], two(x)[0], "outputs of two layers of one seed")
+    _same(one(x)[0], one(x)[0], "outputs of one layer asked twice")
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    require(any(not torch.equal(a, b) for a, b in pairs), "the start does not depend on the seed")
+
+
+def saved_weights_bring_it_back(build: Build) -> None:
+    """Saved and loaded weights give the same outputs."""
+    one, other = build(seed=1), build(seed=2)
+    other.load_state_dict(one.state_dict())
+    _same(other(_input())[0], one(_input())[0], "outputs after loading")
+
+
+def it_takes_the_smallest_sizes(build: Build) -> None:
+    """Length 1, batch 1, input 1 and hidden 1 work."""
+    for batch, time in ((1, 1), (1, TIME), (BATCH, 1)):
+        y, _ = build()(_input(batch=batch, time=time))
+        require(tuple(y.shape[:2]) == (batch, time), f"batch {batch}, length {time}: {y.shape}")
+    y, _ = build(1, 1)(torch.ones(2, 3, 1, dtype=torch.float64))
+    require(bool(y.isfinite().all()), "outputs at size 1 are not finite")
+
+
+def it_runs_in_float32(build: Build) -> None:
+    """It runs in float32, and gives float32."""
+    y, _ = build().float()(_input().float())
+    require(y.dtype == torch.float32, f"outputs are {y.dtype}")
+    require(bool(y.isfinite().all()), "outputs are not finite")
+
+
+def step_computes_the_gates(build: Build) -> None:
+    """Gates, where it has any, are those that `step` itself calls for, each [batch, hidden]."""
+    layer = build()
+    if not isinstance(layer, Recurrent):
+        return
+    if type(layer).gates is Recurrent.gates:
+        return
+    calls: list[dict[str, Tensor]] = []
+    inner = layer.gates
+
+    def watched(p_t: Tensor, state: State) -> dict[str, Tensor]:
+        calls.append(inner(p_t, state))
+        return calls[-1]
+
+    layer.gates = watched  # type: ignore[method-assign]
+    layer.step(layer.project(_input())[:, 0], layer.initial_state(BATCH))
+    require(len(calls) == 1, f"`step` calls `gates` {len(calls)} times, not once")
+    for name, gate in calls[0].items():
+        require(gate.shape[0] == BATCH, f"gate {name} has shape {tuple(gate.shape)}")
+        if name != "candidate":
+            inside = bool((gate >= 0).all() and (gate <= 1).all())
+            require(inside, f"gate {name} leaves [0, 1]")
+
+
+CLAUSES: dict[str, Callable[[Build], None]] = {
+    (clause.__doc__ or "").strip().rstrip("."): clause
+    for clause in (
+        it_names_a_paper,
+        options_are_keywords,
+        outputs_have_the_promised_size,
+        forward_is_the_loop,
+        a_carried_state_changes_nothing,
+        nothing_looks_ahead,
+        examples_do_not_meet,
+        gradients_reach_the_first_step,
+        every_weight_is_used,
+        the_seed_decides,
+        saved_weights_bring_it_back,
+        it_takes_the_smallest_sizes,
+        it_runs_in_float32,
+        step_computes_the_gates,
+    )
+}
+
+
+def require(holds: bool, otherwise: str) -> None:
+    """Break the clause unless it holds."""
+    if not holds:
+        raise BrokenClauseError(otherwise)
+
+
+def _input(batch: int = BATCH, time: int = TIME) -> Tensor:
+    generator = torch.Generator().manual_seed(7)
+    return torch.randn(batch, time, INPUT, generator=generator, dtype=torch.float64)
+
+
+def _named_trained(layer: Layer) -> list[tuple[str, torch.nn.Parameter]]:
+    return [(name, p) for name, p in layer.named_parameters() if p.requires_grad]
+
+
+def _trained(layer: Layer) -> list[torch.nn.Parameter]:
+    return [p for _, p in _named_trained(layer)]
+
+
+def _same(a: Tensor, b: Tensor, what: str) -> None:
+    require(a.shape == b.shape, f"{what}: shapes {tuple(a.shape)} and {tuple(b.shape)}")
+    largest = float((a - b).detach().abs().max()) if a.numel() else 0.0
+    require(torch.allclose(a, b, atol=EXACT, rtol=EXACT), f"{what} differ by {largest:.1e}")
+
+
+def _same_state(a: State, b: State) -> None:
+    require(len(a) == len(b), f"states of {len(a)} and {len(b)} tensors")
+    for number, (x, y) in enumerate(zip(a, b, strict=True)):
+        _same(x, y, f"tensor {number} of the last state")

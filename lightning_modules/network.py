@@ -1,0 +1,69 @@
+"""The network around a layer: symbols in, layer, read-out, answers out."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from lightning_modules.architectures.base import Layer, Recurrent
+from lightning_modules.tasks.base import Batch
+
+
+class Network(nn.Module):
+    """A layer with a linear read-out, at the last step or at each."""
+
+    def __init__(self, layer: Layer, output_size: int, answer: Literal["last", "each"]) -> None:
+        super().__init__()
+        self.layer = layer
+        self.answer = answer
+        self.read_out = nn.Linear(layer.output_size, output_size)
+
+    def encode(self, inputs: Shaped[Tensor, "batch time ..."]) -> Float[Tensor, "batch time input"]:
+        """Turn symbols into one-hot vectors, as the literature has it; pass real numbers on."""
+        if inputs.is_floating_point():
+            return inputs
+        return F.one_hot(inputs, self.layer.input_size).to(self.read_out.weight.dtype)
+
+    def forward(
+        self, inputs: Shaped[Tensor, "batch time ..."]
+    ) -> Float[Tensor, "batch ... output"]:
+        """Answer at the last step, [batch, output], or at each, [batch, time, output]."""
+        y, _ = self.layer(self.encode(inputs))
+        return self.read_out(y[:, -1] if self.answer == "last" else y)
+
+    def predict(self, batch: Batch) -> Float[Tensor, "batch ... output"]:
+        """Answer a batch as it is scored; the same as `forward` unless a network decodes."""
+        return self(batch.inputs)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the numbers that training may change."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def count_state(layer: Layer) -> int | None:
+    """Count the numbers carried from one step to the next, or None where they grow with time."""
+    if not isinstance(layer, Recurrent):
+        return None
+    return sum(part[0].numel() for part in layer.initial_state(1))
+
+
+def count_flops_per_step(network: Network) -> int:
+    """Count the matrix-product FLOPs of one step of one example, forward, read-out included.
+
+    Counted on the loop path: a fused kernel does the same products out of the counter's sight.
+    """
+    layer = network.layer
+    x = torch.zeros(1, 1, layer.input_size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        y, _ = Recurrent.forward(layer, x) if isinstance(layer, Recurrent) else layer(x)
+        network.read_out(y)
+    return int(counter.get_total_flops())
+
+
+def path_of(layer: Layer) -> Literal["fused", "loop"]:
+    """Name the way a layer runs over a sequence; measured times of two paths are not compared."""
+    return "loop" if type(layer).forward is Recurrent.forward else "fused"

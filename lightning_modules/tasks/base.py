@@ -1,0 +1,132 @@
+"""What every task promises."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+from lightning_modules.refusal import RefusedError
+
+Space = Literal["large", "finite", "exhaustive"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of examples.
+
+    `inputs` are real numbers of shape [batch, time, input], or whole numbers [batch, time] that
+    stand for symbols. `targets` are one per example ("last") or one per step ("each"). `mask` marks
+    the steps that the score counts, `evidence` the steps that hold what the answer needs.
+    `context` is whatever else a task's loss or score needs, by name.
+    """
+
+    inputs: Shaped[Tensor, "batch time ..."]
+    targets: Shaped[Tensor, "batch ..."]
+    mask: Bool[Tensor, "batch time"]
+    evidence: Bool[Tensor, "batch time"]
+    context: dict[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """Move all tensors (Lightning calls this; having it spares a deep copy per step)."""
+        if self.inputs.device == torch.device(device):
+            return self
+        moved = {
+            f.name: getattr(self, f.name).to(device, non_blocking=non_blocking)
+            for f in fields(self)
+            if f.name != "context"
+        }
+        return Batch(**moved, context={k: v.to(device) for k, v in self.context.items()})
+
+    def distance(self) -> Float[Tensor, " batch"]:
+        """Count the steps from the first evidence to the first scored step, per example."""
+        first_scored = self.mask.int().argmax(1)
+        first_evidence = self.evidence.int().argmax(1)
+        return (first_scored - first_evidence).double()
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Score and loss of the best strategy without memory, and where they come from."""
+
+    score: float
+    loss: float
+    derivation: str
+
+
+class Task(ABC):
+    """A generator of sequences whose answer needs an input far back.
+
+    A subclass names its `paper`, its `dialects` (name -> what it is; the first is the default) and
+    its sizes, and writes `sample`, `loss`, `score` and `chance`. Raise `version` whenever the
+    numbers that come out of `sample`, `loss` or `score` change: it is part of the trial's id.
+    """
+
+    paper: ClassVar[str]
+    version: ClassVar[int] = 1
+    dialects: ClassVar[dict[str, str]]
+    lag_means: ClassVar[str]
+    """What the lag counts in this task's literature, in a few words."""
+    smallest_lag: ClassVar[dict[str, int]]
+    """The smallest lag of each dialect."""
+    answer: ClassVar[Literal["last", "each"]]
+    causal: ClassVar[bool] = False
+    """Whether the next symbol is asked for, so that looking ahead would be cheating."""
+    space: Space = "large"
+    """What examples there are: a large space (each split has its own counters), a finite set split
+    by index, or an exhaustive small one where training and test are the same."""
+
+    input_size: int
+    output_size: int
+    solved_at: float
+
+    def __init__(self, dialect: str) -> None:
+        if dialect not in self.dialects:
+            raise RefusedError(f"unknown dialect {dialect!r}; known: {', '.join(self.dialects)}")
+        self.dialect = dialect
+
+    def check(self, lag: int) -> None:
+        """Refuse a lag at which the dialect's definition makes no sense."""
+        smallest = self.smallest_lag[self.dialect]
+        if lag < smallest:
+            raise RefusedError(f"lag {lag} is too short for {self.dialect}: at least {smallest}")
+
+    @abstractmethod
+    def sample(self, batch: int, lag: int, generator: np.random.Generator) -> Batch:
+        """Draw a batch of examples."""
+
+    @abstractmethod
+    def loss(self, outputs: Float[Tensor, "batch ..."], batch: Batch) -> Float[Tensor, ""]:
+        """Give what training makes small; its mean over a batch."""
+
+    @abstractmethod
+    def score(self, outputs: Float[Tensor, "batch ..."], batch: Batch) -> float:
+        """Give a number in [0, 1], higher is better, over the positions that need the memory."""
+
+    @abstractmethod
+    def chance(self, lag: int) -> Chance | None:
+        """Give the best strategy without memory, or None where none can be stated."""
+
+
+class FiniteTask(Task):
+    """A task over a numbered set of examples, drawn by index.
+
+    `space` is "finite" (the data module splits the indices) or "exhaustive" (all splits use all).
+    A dialect with too many to list says "large" and has no `count`: `sample` draws it, as any task.
+    """
+
+    count: int
+    """How many examples there are."""
+
+    @abstractmethod
+    def take(
+        self, indices: Shaped[np.ndarray, " batch"], lag: int, generator: np.random.Generator
+    ) -> Batch:
+        """Make the examples of these numbers."""
+
+    def sample(self, batch: int, lag: int, generator: np.random.Generator) -> Batch:
+        """Draw examples of the whole set, each as likely as the others."""
+        return self.take(generator.integers(self.count, size=batch), lag, generator)

@@ -1,0 +1,167 @@
+"""The training of one network on one task: loss, score, optimizer, guards, stopping.
+
+Names no task and no architecture.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from lightning_modules.data import Data
+from lightning_modules.network import Network
+from lightning_modules.randomness import reseed
+from lightning_modules.recipe import Recipe
+from lightning_modules.tasks.base import Batch
+
+Row = dict[str, float | int]
+Outcome = Literal["solved", "unsolved", "diverged"]
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    # Fused: one kernel for all weights, where torch has one; a fifth of the time for small networks.
+    "adam": lambda p, lr: torch.optim.Adam(p, lr=lr, fused=True),
+    "adamw": lambda p, lr: torch.optim.AdamW(p, lr=lr, fused=True),
+    # The literature's decay; torch's own default is .99.
+    "rmsprop": lambda p, lr: torch.optim.RMSprop(p, lr=lr, alpha=0.9),
+    "sgd": lambda p, lr: torch.optim.SGD(p, lr=lr, fused=True),
+}
+
+
+class Training(pl.LightningModule):
+    """Train a network for a number of steps, evaluate it at intervals, end it when it is decided.
+
+    Loss and optimizer are stepped by hand: the guards stand between `backward` and `step`, and
+    Lightning's wrappers, which cost a tenth of a small step, have nothing to do. So the Trainer's
+    `global_step` stays 0: `step` counts here. `on_row` is called with one row per evaluation.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: Data,
+        recipe: Recipe,
+        *,
+        solved_at: float,
+        on_row: Callable[[Row], None] = lambda row: None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network
+        self.data = data
+        self.task = data.task
+        self.recipe = recipe
+        self.solved_at = solved_at
+        self.on_row = on_row
+        self.optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate)
+        self.step = 0
+        # The steps of the evaluations in a row that held; the first is when the task was solved.
+        self.streak: list[int] = []
+        self.solved_step: int | None = None
+        self.diverged = False
+        self.seconds = 0.0
+        self._losses: list[Tensor] = []
+        self._norms: list[Tensor] = []
+        self._validation = data.evaluation("validation")
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Answer a batch as it is scored."""
+        return self.network.predict(batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Give the optimizer, made at construction so that a checkpoint can fill it."""
+        return self.optimizer
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self._clock = time.perf_counter()
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        """Do one step; a loss or gradient that is not finite ends the trial before the update."""
+        reseed(self.data.seed, "training step", self.step)
+        self.optimizer.zero_grad()
+        loss = self.task.loss(self.network(batch.inputs), batch)
+        loss.backward()
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        norm = get_total_norm(gradients)
+        self.step += 1
+        self._losses.append(loss.detach())
+        self._norms.append(norm)
+        # One inf in a gradient turns all weights into NaN when it is clipped (1/inf * inf), so the
+        # guard stands before the clip. Their sum is finite only if both are.
+        if not math.isfinite(float(loss.detach() + norm)):
+            self.diverged = True
+        else:
+            if self.recipe.clip is not None:
+                clip_grads_with_norm_(self.network.parameters(), self.recipe.clip, norm)
+            self.optimizer.step()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Evaluate where one is due, write the row, and stop when the outcome is known."""
+        is_over = self.diverged or self.step >= self.recipe.steps
+        if self.step % self.recipe.validation_every == 0 or is_over:
+            self.seconds += time.perf_counter() - self._clock
+            self.on_row(self._row())
+            self._clock = time.perf_counter()
+        if is_over or (self.recipe.stop == "solved" and self.solved_step is not None):
+            self.trainer.should_stop = True
+
+    def evaluate(self, batch: Batch) -> tuple[float, float]:
+        """Score a batch: (loss, score), in evaluation mode, from a generator of its own."""
+        reseed(self.data.seed, "evaluation", self.step)
+        self.network.eval()
+        with torch.no_grad():
+            outputs = self.network.predict(batch)
+            loss, score = float(self.task.loss(outputs, batch)), self.task.score(outputs, batch)
+        self.network.train()
+        return loss, score
+
+    def test(self) -> tuple[float, float]:
+        """Score the test split on the weights as they are: (loss, score)."""
+        return self.evaluate(self.data.evaluation("test"))
+
+    @property
+    def outcome(self) -> Outcome:
+        """What has become of the trial so far."""
+        if self.diverged:
+            return "diverged"
+        return "unsolved" if self.solved_step is None else "solved"
+
+    def state(self) -> dict[str, Any]:
+        """Give all that a later process needs to go on from here, as tensors and plain numbers."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "streak": self.streak,
+            "solved_step": self.solved_step,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`; the data must start at its step."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.streak = state["step"], list(state["streak"])
+        self.solved_step, self.seconds = state["solved_step"], state["seconds"]
+
+    def _row(self) -> Row:
+        loss, score = self.evaluate(self._validation)
+        if self.solved_step is None:
+            self.streak = [*self.streak, self.step] if score >= self.solved_at else []
+            if len(self.streak) == self.recipe.solved_for:
+                self.solved_step = self.streak[0]
+        row: Row = {
+            "step": self.step,
+            "train/loss": float(torch.stack(self._losses).mean()),
+            "train/gradient_norm": float(torch.stack(self._norms).mean()),
+            "validation/loss": loss,
+            "validation/score": score,
+            "seconds": self.seconds,
+        }
+        self._losses, self._norms = [], []
+        return row

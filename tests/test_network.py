@@ -1,0 +1,59 @@
+"""The network around a layer: what goes in, what comes out, what is counted."""
+
+import torch
+
+from lightning_modules.architectures.base import Recurrent
+from lightning_modules.architectures.highway import Highway
+from lightning_modules.architectures.lstm import LSTM
+from lightning_modules.architectures.rnn import RNN
+from lightning_modules.network import (
+    Network,
+    count_flops_per_step,
+    count_parameters,
+    count_state,
+    path_of,
+)
+
+
+def test_symbols_are_one_hot_and_real_numbers_pass() -> None:
+    network = Network(RNN(4, 5), 3, "last")
+    symbols = torch.tensor([[0, 3, 1]])
+    assert network.encode(symbols).tolist() == torch.eye(4)[symbols].tolist()
+    real = torch.randn(1, 3, 4)
+    assert network.encode(real) is real
+
+
+def test_the_answer_is_the_last_step_or_each() -> None:
+    layer = RNN(4, 5)
+    x = torch.randn(2, 6, 4)
+    last, each = Network(layer, 3, "last"), Network(layer, 3, "each")
+    last.read_out = each.read_out
+    assert each(x).shape == (2, 6, 3)
+    torch.testing.assert_close(last(x), each(x)[:, -1])
+
+
+def test_parameters_are_counted_by_the_published_formulas() -> None:
+    m, n, k = 4, 5, 3
+    read_out = n * k + k
+    assert count_parameters(Network(RNN(m, n), k, "last")) == n * m + n * n + n + read_out
+    lstm = 4 * (n * m + n * n + n)
+    assert count_parameters(Network(LSTM(m, n), k, "last")) == lstm + read_out
+
+
+def test_the_state_is_counted() -> None:
+    assert (count_state(RNN(4, 5)), count_state(LSTM(4, 5))) == (5, 10)
+
+
+def test_flops_of_a_step_are_those_of_its_products_whatever_the_path() -> None:
+    m, n, k = 4, 5, 3
+    # A product with an a x b matrix costs 2ab.
+    assert count_flops_per_step(Network(RNN(m, n), k, "last")) == 2 * (m * n + n * n + n * k)
+    lstm = 2 * (4 * m * n + 4 * n * n + n * k)
+    assert count_flops_per_step(Network(LSTM(m, n), k, "last")) == lstm
+
+
+def test_the_path_is_named() -> None:
+    assert (path_of(RNN(4, 5)), path_of(LSTM(4, 5)), path_of(Highway(4, 5))) == (
+        "fused", "fused", "loop",
+    )  # fmt: skip
+    assert Highway.forward is Recurrent.forward
