@@ -27,12 +27,12 @@ CLEAR = 0.8
 
 @dataclass(frozen=True)
 class Answer:
-    """What the report says first, as plain text."""
+    """What the report says first, as plain text; `claims` are (verdict, claim)."""
 
     headline: str
     points: list[str] = field(default_factory=list)
     reversals: list[str] = field(default_factory=list)
-    claims: list[str] = field(default_factory=list)
+    claims: list[tuple[str, str]] = field(default_factory=list)
     caveats: list[str] = field(default_factory=list)
 
 
@@ -42,7 +42,7 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
     `rates` is of `estimate.solve_rates`, `verdicts` of `compare.judge`.
     """
     if ledger.open or not ledger.planned:
-        return Answer(_withheld(ledger), caveats=_caveats(rates, ledger))
+        return Answer(_withheld(ledger))
     if rates.empty:
         return Answer(
             "No solve rate can be stated: the study's trials measure, or their tasks have no "
@@ -55,7 +55,10 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
         headline=_headline(rates, longest),
         points=[_point(task) for _, task in rates.groupby("task", sort=False)],
         reversals=_reversals(longest, plain(ledger.study.reference)),
-        claims=_claims(verdicts),
+        claims=[
+            (str(verdict), plain(text, 250))
+            for verdict, text in zip(verdicts["verdict"], verdicts["claim"], strict=True)
+        ],
         caveats=_caveats(rates, ledger),
     )
 
@@ -104,13 +107,14 @@ def _headline(rates: pd.DataFrame, longest: pd.DataFrame) -> str:
             "arms at all, so nothing is learnt about the lag."
         )
     tasks = longest["task"].nunique()
+    seeds = "every seed" if longest["n"].max() > 1 else "its one seed"
     is_held = longest.assign(held=(longest["solved"] == longest["n"]).astype("int64"))
     held = is_held.groupby("arm", sort=False)["held"].sum()
     by_count: dict[int, list[str]] = {}
     for arm, count in held.sort_values(ascending=False, kind="stable").items():
         by_count.setdefault(int(count), []).append(str(arm))
     if tasks == 1:
-        where = f"the task at lag {longest['lag'].iloc[0]} with every seed"
+        where = f"the task at lag {longest['lag'].iloc[0]} with {seeds}"
         if 1 not in by_count:
             return f"No arm solves {where}."
         return f"{listed(by_count[1])} {_verb(by_count[1], 'solve')} {where}."
@@ -124,7 +128,7 @@ def _headline(rates: pd.DataFrame, longest: pd.DataFrame) -> str:
         f"{count or 'none'} of {tasks}"
         for count, arms in by_count.items()
     ]
-    return f"{begin} with every seed{': ' * bool(parts)}{'; '.join(parts)}."
+    return f"{begin} with {seeds}{': ' * bool(parts)}{'; '.join(parts)}."
 
 
 def _point(task: pd.DataFrame) -> str:
@@ -136,7 +140,7 @@ def _point(task: pd.DataFrame) -> str:
         return f"{sentence} It was run at this lag alone: what the lag does is not shown."
     failing = short[short["solved"] * 2 < short["n"]]
     if (short["solved"] == short["n"]).all():
-        return f"{sentence} At lag {lags[0]} every arm solves it with every seed."
+        return f"{sentence} At lag {lags[0]} every trial solves it."
     if failing.empty:
         return f"{sentence} At lag {lags[0]}: {tally(short)}."
     return (
@@ -172,7 +176,7 @@ def _reversals(longest: pd.DataFrame, first: str) -> list[str]:
     """
     enough = longest[longest["n"] >= SEEDS_FOR_AN_ORDER]
     groups = {
-        (arm, task): (rate, f"{solved} of {n}", f"{task} at lag {lag}")
+        (arm, task): (rate, f"{solved}/{n}", f"{task} at lag {lag}")
         for arm, task, lag, rate, solved, n in zip(
             *(enough[c] for c in ("arm", "task", "lag", "rate", "solved", "n")), strict=True
         )
@@ -194,20 +198,6 @@ def _reversals(longest: pd.DataFrame, first: str) -> list[str]:
                 f"and fewer on {listed(fewer)}."
             )
     return found
-
-
-def _claims(verdicts: pd.DataFrame) -> list[str]:
-    lines = []
-    for verdict in ("supported", "contradicted", "too few seeds to tell", "no data"):
-        these = verdicts[verdicts["verdict"] == verdict]
-        if len(these):
-            told = "; ".join(plain(text, 250) for text in these["claim"])
-            lines.append(f"{_capital(verdict)}, {len(these)} of {len(verdicts)} claims: {told}.")
-    return lines
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _verb(subjects: list[str], verb: str) -> str:

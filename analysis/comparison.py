@@ -19,7 +19,7 @@ Row = dict[Any, Any]
 def estimates(frames: Frames, rates: pd.DataFrame) -> pd.DataFrame:
     """Give a row per planned group: all that is estimated and counted of it.
 
-    Gives arm, task, lag, group (its number in the study), done, solved, n, rate, rate_low,
+    Gives arm, task, lag, group (its number in the study), planned, done, solved, n, rate, rate_low,
     rate_high; steps_median, steps_low, steps_high, steps_least, steps_most, budget_steps,
     validation_every; score_median, score_low, score_high, score_least, score_most, chance;
     hidden_size, parameters, state_size, flops_per_step, path, seconds_per_step.
@@ -27,6 +27,7 @@ def estimates(frames: Frames, rates: pd.DataFrame) -> pd.DataFrame:
     runs = frames.runs
     groups = pd.DataFrame(frames.study.groups, columns=GROUP)
     groups["group"] = range(1, len(groups) + 1)
+    groups["planned"] = [sum(states.values()) for states in frames.ledger.groups.values()]
     done = runs.groupby(GROUP, sort=False)["trial"].count().rename("done").reset_index()
     steps = survival.steps_to_solve(runs).drop(columns=["n", "solved", "coverage"])
     scores = estimate.score_medians(runs).drop(columns=["n", "coverage"])
@@ -54,41 +55,45 @@ def table(task: str, groups: pd.DataFrame, arms: Sequence[str], looks: Sequence[
     low, high, between = (
         ("low", "high", "95% interval") if is_enough else ("least", "most", "range")
     )
-    cells: dict[str, list[str]] = {
-        name: []
-        for name in ("arm", "lag", "solved", "solve rate (95% interval)", "median steps to solve",
-                     f"{between} of steps", "median test score", f"{between} of scores",
-                     "parameters", "state", "time per step", "trials")
-    }  # fmt: skip
-    names, drawn_rates, links = [], [], []
+    rate, steps = "solve rate (95% interval)", f"steps to solve: median ({between})"
+    cells, drawn = [], []
     for row in groups.to_dict("records"):
-        number, look = arms.index(row["arm"]), looks[arms.index(row["arm"])]
-        names.append(drawings.swatch(number, look) + " " + plain(row["arm"], 60))
-        told, drawn = _rate(number, row)
-        drawn_rates.append(drawn)
-        links.append(Markup('<a href="#g{}">{}</a>').format(row["group"], row["done"]))
-        values = (
-            row["arm"],
-            str(row["lag"]),
-            NOTHING if pd.isna(row["n"]) else f"{row['solved']}/{row['n']}",
-            told,
-            _steps(row["steps_median"], row),
-            _between(_steps(row[f"steps_{low}"], row), _steps(row[f"steps_{high}"], row)),
-            tables.score(row["score_median"]),
-            _between(tables.score(row[f"score_{low}"]), tables.score(row[f"score_{high}"])),
-            tables.whole(row["parameters"]),
-            tables.whole(row["state_size"]),
-            _time(row),
-            str(row["done"]),
+        number = arms.index(row["arm"])
+        told, rate_drawn = _rate(number, row)
+        step_bounds = (_steps(row[f"steps_{bound}"], row) for bound in (low, high))
+        score_bounds = (tables.score(row[f"score_{bound}"]) for bound in (low, high))
+        cells.append(
+            {
+                "arm": row["arm"],
+                "lag": str(row["lag"]),
+                "solved": NOTHING if pd.isna(row["n"]) else f"{row['solved']}/{row['n']}",
+                rate: told,
+                steps: _bounded(_steps(row["steps_median"], row), *step_bounds),
+                f"test score: median ({between})": _bounded(
+                    tables.score(row["score_median"]), *score_bounds
+                ),
+                "parameters": tables.whole(row["parameters"]),
+                "state": tables.whole(row["state_size"]),
+                "time per step": _time(row),
+                "trials": _trials(row),
+            }
         )
-        for column, value in zip(cells.values(), values, strict=True):
-            column.append(value)
+        drawn.append(
+            {
+                "arm": drawings.swatch(number, looks[number]) + " " + plain(row["arm"], 60),
+                rate: rate_drawn,
+                "trials": Markup('<a href="#g{}">{}</a>').format(row["group"], _trials(row)),
+            }
+        )
+    lags = groups["lag"].tolist()
     return Table(
         name="comparison",
         caption=plain(task),
         cells=pd.DataFrame(cells),
-        numbers=[name for name in cells if name not in ("arm", "solve rate (95% interval)")],
-        drawn={"arm": names, "solve rate (95% interval)": drawn_rates, "trials": links},
+        headers=2,
+        numbers=[name for name in cells[0] if name not in ("arm", rate)],
+        drawn={name: [row[name] for row in drawn] for name in drawn[0]},
+        breaks=[number for number in range(1, len(lags)) if lags[number] != lags[number - 1]],
     )
 
 
@@ -100,6 +105,10 @@ def _rate(number: int, row: Row) -> tuple[str, Markup]:
     return told, drawings.interval(number, low, rate, high) + f" {told}"
 
 
+def _trials(row: Row) -> str:
+    return str(row["done"]) + (f" of {row['planned']}" if row["done"] < row["planned"] else "")
+
+
 def _steps(steps: float, row: Row) -> str:
     if pd.isna(row["n"]):
         return NOTHING
@@ -107,8 +116,10 @@ def _steps(steps: float, row: Row) -> str:
     return f"> {row['budget_steps']:,}" if is_beyond else f"{steps:,.0f}"
 
 
-def _between(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
+def _bounded(middle: str, low: str, high: str) -> str:
+    if middle == low == high or NOTHING in (low, high):
+        return middle
+    return f"{middle} ({low if low == high else f'{low} to {high}'})"
 
 
 def _time(row: Row) -> str:

@@ -88,36 +88,29 @@ def sizes(frames: Frames) -> tuple[Table, pd.DataFrame]:
     frame = pd.concat([frame, budgets.reset_index(drop=True)], axis=1)
     frame = frame.drop_duplicates(["arm", "task"]).reset_index(drop=True)
     is_state = frame["budget_of"] == "state"
-    held = frame["parameters"].mask(is_state, frame["state_size"]).astype("Float64")
-    frame["deviation"] = (held / frame["budget_amount"] - 1).astype("float64")
-    cells = {
-        "arm": frame["arm"],
-        "task": frame["task"],
-        "hidden size": frame["hidden_size"].map(tables.whole, na_action=None),
-        "parameters": frame["parameters"].map(tables.whole, na_action=None),
-        "state": frame["state_size"].map(tables.whole, na_action=None),
-        "FLOPs per step": frame["flops_per_step"].map(tables.whole, na_action=None),
-        "from budget": [NOTHING if pd.isna(d) else f"{d:+.1%}" for d in frame["deviation"]],
-    }
-    told = frame[["budget_of", "budget_amount"]].drop_duplicates().dropna()
-    budget = listed(f"{n:,} {plain(of)}" for of, n in told.itertuples(index=False, name=None))
-    return (
-        Table(
-            name="sizes",
-            caption=f"Counted sizes; held equal: {budget}",
-            cells=pd.DataFrame(cells),
-            headers=2,
-            numbers=["hidden size", "parameters", "state", "FLOPs per step", "from budget"],
-        ),
-        frame,
-    )
+    size = frame["parameters"].mask(is_state, frame["state_size"]).astype("Float64")
+    frame["deviation"] = (size / frame["budget_amount"] - 1).astype("float64")
+    told = [
+        f"{tables.whole(row['state_size' if row['budget_of'] == 'state' else 'parameters'])}"
+        f" ({NOTHING if pd.isna(row['deviation']) else format(row['deviation'], '+.1%')}), "
+        f"{tables.whole(row['hidden_size'])} units"
+        for row in frame.to_dict("records")
+    ]
+    wide = frame.assign(told=told).pivot(index="arm", columns="task", values="told")
+    order = [arm.label for arm in frames.study.arms], [axis.task for axis in frames.study.tasks]
+    wide = wide.reindex(index=[a for a in order[0] if a in wide.index],
+                        columns=[t for t in order[1] if t in wide.columns])  # fmt: skip
+    budgets = frame[["budget_of", "budget_amount"]].drop_duplicates().dropna()
+    held = listed(f"{n:,} {plain(of)}" for of, n in budgets.itertuples(index=False, name=None))
+    caption = f"Counted sizes, and their distance from what is held equal: {held}"
+    return Table("sizes", caption, wide.fillna(NOTHING).reset_index()), frame
 
 
 def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
     """Show what each task asks, and what scores without any memory.
 
-    The frame has, per task and lag: task, lag, lag_means, chance_score, chance_loss, chance_derivation, solved_at,
-    space, distance_least, distance_mean, distance_most.
+    The frame has, per task and lag: task, lag, lag_means, chance_score, chance_loss,
+    chance_derivation, solved_at, space, distance_least, distance_mean, distance_most.
     """
     means = {axis.task: axis.lag_means for axis in frames.study.tasks}
     columns = ["chance_score", "chance_loss", "chance_derivation", "solved_at", "space"]
@@ -167,7 +160,7 @@ def environments(frames: Frames) -> tuple[Table, pd.DataFrame]:
             str(value)[:12] if name == "git_commit" else str(value) or NOTHING
             for name, value in zip(frame.columns, row, strict=True)
         ]
-    return Table("environments", "What ran on what", pd.DataFrame(cells)), frame
+    return Table("environments", "Versions and machines", pd.DataFrame(cells)), frame
 
 
 def mixed_code(runs: pd.DataFrame) -> list[str]:

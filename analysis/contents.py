@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from analysis import compare, comparison, conditions, estimate, tables
+from analysis import compare, comparison, conditions, drawings, estimate, tables
 from analysis.answer import Answer, compose
 from analysis.escaping import plain
 from analysis.gallery import Shown, hang
@@ -23,6 +23,7 @@ class Contents:
     frames: Frames
     looks: list[Look]
     answer: Answer
+    glance: Table | None
     warnings: list[str]
     problems: Table | None
     comparison: list[Table]
@@ -54,6 +55,7 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
         frames=frames,
         looks=look,
         answer=compose(rates, verdicts, ledger),
+        glance=_glance(rates, study.labels, look) if not ledger.open and len(rates) else None,
         warnings=_warnings(frames),
         problems=_problems(ledger),
         comparison=[
@@ -78,6 +80,29 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
             "tasks": tasks_data,
             "environments": environments_data,
         },
+    )
+
+
+def _glance(rates: pd.DataFrame, arms: list[str], look: list[Look]) -> Table:
+    """Show solved of n for every arm and task, at the task's longest lag."""
+    longest = rates[rates["lag"] == rates.groupby("task")["lag"].transform("max")]
+    present = [arm for arm in arms if (longest["arm"] == arm).any()]
+    cells: dict[str, list[str]] = {"arm": present}
+    drawn: dict[str, list[Markup]] = {"arm": []}
+    for arm in present:
+        number = arms.index(arm)
+        drawn["arm"].append(drawings.swatch(number, look[number]) + " " + plain(arm, 60))
+    for task, group in longest.groupby("task", sort=False):
+        name = f"{plain(task)}, lag {group['lag'].iloc[0]}"
+        counts = {row["arm"]: (row["solved"], row["n"]) for row in group.to_dict("records")}
+        pairs = [counts.get(arm) for arm in present]
+        cells[name] = [f"{pair[0]}/{pair[1]}" if pair else NOTHING for pair in pairs]
+        drawn[name] = [drawings.heat(*pair) if pair else Markup(NOTHING) for pair in pairs]
+    return Table(
+        name="glance",
+        caption="Seeds that solve, at the longest lag",
+        cells=pd.DataFrame(cells),
+        drawn=drawn,
     )
 
 

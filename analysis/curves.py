@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures import chance_handle, draw_chance, is_leftmost, legend, panels
+from analysis.escaping import figure as shown
+from analysis.figures import chance_handle, draw_chance, is_leftmost, legend, panels, wrapped
 from analysis.looks import SOFT, Look, finished, handles, looks, styled
 
 MOST_PANELS = 24
 """With more, the lags between the shortest and the longest are left out."""
 
-DODGE = 0.012
-"""Survival curves are drawn apart by this much, in shares of seeds."""
+MOST_POINTS = 40_000
+"""With more, the thin lines are a picture inside the drawing: lines would fill megabytes."""
+
+DODGE = 0.013
+"""Survival curves are drawn apart by this much, in shares of seeds; by less where they are many."""
 
 
 def learning_curves(
@@ -31,6 +36,7 @@ def learning_curves(
     with styled():
         look = looks(arms or list(dict.fromkeys(runs["arm"])))
         figure, axes = _grid(runs)
+        is_picture = len(history) > MOST_POINTS
         for (task, lag), ax in axes.items():
             here = runs[(runs["task"] == task) & (runs["lag"] == lag)]
             rows = history[history["trial"].isin(here["trial"])]
@@ -48,9 +54,10 @@ def learning_curves(
                 alpha=0.4,
                 legend=False,
                 ax=ax,
+                rasterized=is_picture,
             )
             for arm, group in here.groupby("arm", sort=False):
-                _median(ax, group, rows, look[str(arm)])
+                _median(ax, group, rows, look[str(arm)], is_picture)
             _axes(ax, here, "validation score", ["0", "0.5", "1"])
         carried = Line2D([], [], color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         carried.set_label("carried forward")
@@ -66,11 +73,13 @@ def survival(curves: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
         for (task, lag), ax in axes.items():
             here = curves[(curves["task"] == task) & (curves["lag"] == lag)]
             present = [arm for arm in look if (here["arm"] == arm).any()]
-            for number, arm in enumerate(present):
+            apart = min(0.025, DODGE * (len(present) - 1) / 2)
+            shifts = np.linspace(-apart, apart, len(present)) if apart else [0.0]
+            for arm, shift in zip(present, shifts, strict=True):
                 curve = here[here["arm"] == arm]
                 ax.step(
                     curve["step"],
-                    curve["unsolved"] + DODGE * (number - (len(present) - 1) / 2),
+                    curve["unsolved"] + shift,
                     where="post",
                     color=look[arm].color,
                     linestyle=look[arm].dash,
@@ -108,21 +117,33 @@ def lags_shown(frame: pd.DataFrame) -> dict[str, list[int]]:
 
 
 def _grid(frame: pd.DataFrame) -> tuple[Figure, dict[tuple[str, int], Axes]]:
-    """Make a panel per task and lag: a column a task, its lags under one another."""
+    """Make a panel per task and lag: a column a task, its lags under one another.
+
+    The lags of an only task stand beside one another.
+    """
     lags = lags_shown(frame)
-    figure, axes = panels(list(lags), rows=max(map(len, lags.values()), default=1), title_pad=20)
-    found = {}
-    for (task, row), ax in axes.items():
-        if row >= len(lags[task]):
-            ax.remove()
-            continue
-        found[task, lags[task][row]] = ax
-        place: Any = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        ax.annotate(f"lag {lags[task][row]}", (0, 1), (0, 6), **place)
-    return figure, found
+    places = {(task, lag): (task, row) for task in lags for row, lag in enumerate(lags[task])}
+    if len(lags) == 1:
+        places = {(task, lag): (f"{task} {lag}", 0) for task, lag in places}
+    columns = list(dict.fromkeys(title for title, _ in places.values()))
+    rows = 1 + max((row for _, row in places.values()), default=0)
+    figure, axes = panels(columns, rows=rows, title_pad=20)
+    for (_, lag), place in places.items():
+        at: Any = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        axes[place].annotate(f"lag {lag}", (0, 1), (0, 6), **at)
+    for place in axes.keys() - set(places.values()):
+        axes[place].remove()
+    if len(lags) == 1:
+        for (task, _), (title, _) in places.items():
+            axes[title, 0].set_title(
+                wrapped(shown(task), 30) if title == columns[0] else "", pad=20
+            )
+    return figure, {key: axes[place] for key, place in places.items()}
 
 
-def _median(ax: Axes, group: pd.DataFrame, rows: pd.DataFrame, look: Look) -> None:
+def _median(
+    ax: Axes, group: pd.DataFrame, rows: pd.DataFrame, look: Look, is_picture: bool
+) -> None:
     mine = rows[rows["trial"].isin(group["trial"])]
     if mine.empty:
         return
@@ -138,6 +159,7 @@ def _median(ax: Axes, group: pd.DataFrame, rows: pd.DataFrame, look: Look) -> No
             linewidth=0.8,
             alpha=0.5,
             linestyle=(0, (4, 3)),
+            rasterized=is_picture,
         )
     median, end = wide.median(axis=1), int(last.max())
     parts: list[tuple[Any, float]] = [(median[median.index <= end], 1.0)]

@@ -39,6 +39,13 @@ def interval(number: int, low: float, rate: float, high: float) -> Markup:
     ).format(arm_class(number), left, right, place)
 
 
+def heat(solved: int, n: int) -> Markup:
+    """Show solved of n on a ground that is the darker, the more: none, some, half, most, all."""
+    share = solved / n
+    level = 0 if solved == 0 else 4 if solved == n else 1 + (share > 1 / 3) + (share > 2 / 3)
+    return Markup('<span class="heat heat-{}">{}/{}</span>').format(level, solved, n)
+
+
 def _marker(name: str) -> str:
     x, y, r = 15, 6, 4.2
     corners = {

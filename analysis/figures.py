@@ -19,6 +19,9 @@ COLUMNS = 4
 PANEL = (2.5, 2.3)
 """Width and height of a panel, in inches."""
 
+LETTER = 0.08
+"""What a letter of the legend takes, in inches."""
+
 Group = tuple[str, str, int]
 
 
@@ -83,21 +86,19 @@ def heat_map(
         planned = groups or list(rates[["arm", "task", "lag"]].itertuples(index=False, name=None))
         look = looks(arms or list(dict.fromkeys(arm for arm, _, _ in planned)))
         places = sorted({(t, lag) for _, t, lag in planned}, key=_order(planned))
-        index = pd.MultiIndex.from_tuples(places, names=["task", "lag"])
-        wide = rates.assign(told=rates["solved"].astype(str) + "/" + rates["n"].astype(str))
-        cells = {
-            value: wide.pivot(index="arm", columns=["task", "lag"], values=value).reindex(
-                index=list(look), columns=index
-            )
-            for value in ("rate", "told")
-        }
-        width = min(14.0, 2.6 + 0.92 * len(places))
+        shares = np.full((len(look), len(places)), np.nan)
+        told = np.full(shares.shape, "", dtype=object)
+        for row in rates.to_dict("records"):
+            cell = list(look).index(row["arm"]), places.index((row["task"], row["lag"]))
+            shares[cell], told[cell] = row["rate"], f"{row['solved']}/{row['n']}"
+        longest = max((len(each.label) for each in look.values()), default=0)
+        width = min(14.0, 2.1 + 0.92 * len(places)) + LETTER * longest
         figure = Figure(figsize=(width, 1.15 + 0.36 * len(look)), layout="constrained")
         ax = figure.subplots()
         ax.patch.set(facecolor="#F3F4F5", hatch="////", edgecolor="#C9CED3")
         sns.heatmap(
-            cells["rate"].to_numpy(dtype=float),
-            annot=cells["told"].fillna("").to_numpy(),
+            shares,
+            annot=told,
             fmt="",
             vmin=0,
             vmax=1,
@@ -128,9 +129,8 @@ def panels(
     """Make a figure with `rows` panels under each title, four titles to a line."""
     across = max(1, min(COLUMNS, len(titles)))
     lines = max(1, -(-len(titles) // across)) * rows
-    # A single panel is wide enough for a legend above it.
-    width = max(PANEL[0] * across, 4.6)
-    figure = Figure(figsize=(width, PANEL[1] * lines + 0.5), layout="constrained")
+    size = (max(PANEL[0] * across, 4.6), PANEL[1] * lines + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.07, wspace=0.03, hspace=0.05)  # type: ignore[union-attr,call-arg]
     grid = figure.subplots(lines, across, squeeze=False)
     axes = {
@@ -146,11 +146,17 @@ def panels(
 
 
 def legend(figure: Figure, entries: list[Line2D]) -> None:
-    """Put a legend above the panels, where it hides nothing."""
+    """Put a legend above the panels, where it hides nothing; the figure grows by it."""
     lengths = [len(str(entry.get_label())) + 8 for entry in entries]
-    room = figure.get_figwidth() * 12.5
-    fitting = len(entries) if sum(lengths) < room else int(room // max(lengths, default=1))
-    figure.legend(handles=entries, loc="outside upper left", ncols=max(1, fitting))
+    width, height = figure.get_size_inches()
+    width = max(width, max(lengths, default=0) * LETTER)
+    fitting = int(width / LETTER // max(lengths, default=1))
+    columns = len(entries) if sum(lengths) * LETTER < width else max(1, fitting)
+    lines = -(-len(entries) // columns)
+    figure.set_size_inches(width, height + 0.2 * lines)
+    # Matplotlib fills columns; we read lines.
+    ordered = [entry for column in range(columns) for entry in entries[column::columns]]
+    figure.legend(handles=ordered, loc="outside upper left", ncols=columns)
 
 
 def draw_chance(ax: Axes, runs: pd.DataFrame) -> None:
@@ -232,9 +238,18 @@ def _lag_axis(ax: Axes, here: pd.DataFrame) -> None:
     ax.set_xscale("log")
     margin = np.exp(0.08 * span + spread / 2)
     ax.set_xlim(lags[0] / margin, lags[-1] * margin)
-    ax.set_xticks(lags, [f"{lag:.0f}" for lag in lags])
+    ax.set_xticks(lags, _labels(lags, span))
     ax.set_xticks([], minor=True)
     ax.set_xlabel("lag")
+
+
+def _labels(lags: Any, span: float) -> list[str]:
+    """Name the lags, but those whose name would run into another's; the ends always."""
+    kept = [lags[0], lags[-1]]
+    for lag in lags[1:-1]:
+        if min(abs(np.log(lag / other)) for other in kept) > 0.15 * span:
+            kept.append(lag)
+    return [f"{lag:.0f}" if lag in kept else "" for lag in lags]
 
 
 def _share_axis(ax: Axes, label: str, *, as_percent: bool = True) -> None:

@@ -68,6 +68,7 @@ STYLE: Any = {
     "legend.handlelength": 3.2,
     "legend.columnspacing": 1.8,
     "figure.facecolor": "white",
+    "savefig.dpi": 160,
     "svg.fonttype": "path",
     "svg.hashsalt": "longdep",
     "pdf.fonttype": 42,

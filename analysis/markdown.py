@@ -10,18 +10,21 @@ from analysis.escaping import markdown, plain
 def write(contents: Contents) -> str:
     """Write the report; pictures and tables lie beside it, in `figures/` and `tables/`."""
     study, ledger, answer = contents.frames.study, contents.frames.ledger, contents.answer
-    counts = {"planned": ledger.planned, **ledger.states, "stale": len(ledger.stale)}
+    stale = f"{len(ledger.stale)} stale" if ledger.is_stale_checked else "stale not checked"
+    counts = [f"{number:,} {state}" for state, number in ledger.states.items()]
     parts = [
         f"# {markdown(study.name)}",
         f"> {markdown(study.question, 1000)}",
         "## Answer",
         f"**{_long(answer.headline)}**",
         *map(_long, answer.caveats),
+        contents.glance.markdown if contents.glance else "",
         _bullets(answer.points),
         *(["### Where the order reverses", _bullets(answer.reversals)] if answer.reversals else []),
-        *(["### Claims", _bullets(answer.claims)] if answer.claims else []),
+        *(["### Claimed in advance"] if answer.claims else []),
+        _bullets(f"{verdict}: {claim}" for verdict, claim in answer.claims),
         "## Health",
-        ", ".join(f"{number:,} {state}" for state, number in counts.items()) + ".",
+        ", ".join([f"{ledger.planned:,} planned", *counts, stale]) + ".",
         _bullets(contents.warnings),
         *([contents.problems.markdown] if contents.problems else []),
         "## Comparison",

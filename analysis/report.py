@@ -17,6 +17,9 @@ from analysis.json_file import StudyFileError
 from analysis.ledger import Stale
 from analysis.sources import Progress
 
+WIDE = 640
+"""Figures wider than this keep so many pixels on a small screen, and scroll."""
+
 TEMPLATES = Path(__file__).resolve().parent.parent / "reports" / "templates"
 
 
@@ -87,7 +90,7 @@ def page(contents: Contents, drawn: dict[str, str]) -> str:
 
 def _style(contents: Contents) -> Markup:
     sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    return Markup(sheet + drawings.colors(contents.looks))
+    return Markup(sheet) + drawings.colors(contents.looks)
 
 
 def _counts(contents: Contents) -> list[dict[str, Any]]:
@@ -106,12 +109,14 @@ def _counts(contents: Contents) -> list[dict[str, Any]]:
 
 
 def _image(svg: str, shown: gallery.Shown) -> dict[str, Any]:
-    width, height = (round(96 * inches) for inches in shown.figure.get_size_inches())
+    # A little larger than the type was set for: about that of the page.
+    width, height = (round(115 * inches) for inches in shown.figure.get_size_inches())
     data = base64.b64encode(svg.encode()).decode()
     return {
         "source": f"data:image/svg+xml;base64,{data}",
         "width": width,
         "height": height,
+        "is_wide": width > WIDE,
     }
 
 

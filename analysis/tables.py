@@ -3,6 +3,7 @@
 import csv as csv_format
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,9 @@ NOTHING = "\u2013"
 class Table:
     """Cells as text, ready to be shown.
 
-    `headers` of the first columns name their row. `numbers` are set flush right. `drawn` replaces
-    the cells of a column in HTML by markup made here, and only here.
+    The first `headers` columns name their row. `numbers` are set flush right. `drawn` replaces the
+    cells of a column in HTML, by markup that is made in this package. `anchors` gives each row an
+    id, `breaks` are the rows with a line above them.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Table:
     numbers: Sequence[str] = ()
     drawn: Mapping[str, Sequence[Markup]] = field(default_factory=dict)
     anchors: Sequence[str] = ()
+    breaks: Sequence[int] = ()
 
     @property
     def html(self) -> Markup:
@@ -59,7 +62,8 @@ def html(table: Table) -> Markup:
             tag = 'th scope="row"' if place < table.headers else "td"
             cells.append(f"<{tag}{kinds[place]}>{shown}</{tag.partition(' ')[0]}>")
         anchor = f' id="{escape(table.anchors[number])}"' if table.anchors else ""
-        body.append(f"<tr{anchor}>{''.join(cells)}</tr>")
+        begins = ' class="begins"' if number in table.breaks else ""
+        body.append(f"<tr{anchor}{begins}>{''.join(cells)}</tr>")
     caption = escape(table.caption)
     return Markup(  # every part above is escaped
         f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">'
@@ -121,7 +125,9 @@ def seconds(value: float) -> str:
 
 
 def _cell(value: object) -> Markup:
-    return escape(escaping.plain(value, 400) if value != "" else "")
+    # Long names may break where a reader would break them.
+    parts = re.split(r"(?<=[/_])(?=[^\W\d])", escaping.plain(value, 400) if value != "" else "")
+    return Markup("<wbr>").join(parts)
 
 
 def _field(value: object) -> str:

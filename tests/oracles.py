@@ -215,6 +215,22 @@ DISTANCES: dict[str, tuple[int, int]] = {
     "sequential_digits/rows": (38, 38),
     "sequential_digits/pixels": (94, 94),
 }
+# What goes in at each step, what comes out, and which examples there are.
+SIZES: dict[str, tuple[int, int, str]] = {
+    "adding/arjovsky": (2, 1, "large"),
+    "adding/bai": (2, 1, "large"),
+    "adding/pascanu": (2, 1, "large"),
+    "adding/hs97": (2, 1, "large"),
+    # Blank, eight symbols, marker; nobody is asked for a marker, though Bai's network may say it.
+    "copy_memory/arjovsky": (10, 9, "large"),
+    "copy_memory/bai": (1, 10, "large"),
+    "copy_memory/exprnn": (10, 9, "large"),
+    "copy_memory/small": (6, 5, "exhaustive"),
+    "temporal_order/pascanu": (6, 4, "large"),
+    "temporal_order/pascanu3": (6, 8, "large"),
+    "sequential_digits/rows": (9, 10, "finite"),
+    "sequential_digits/pixels": (2, 10, "finite"),
+}
 IS_DEFINED: dict[str, Callable[[int], bool]] = {
     # Neither half may be empty.
     "adding/arjovsky": lambda lag: lag // 2 > 0,

@@ -321,6 +321,12 @@ def test_a_slow_oracle_agrees_on_every_example(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", WITH_ORACLE)
+def test_the_sizes_are_the_papers(case: str) -> None:
+    task = build(case)
+    assert (task.input_size, task.output_size, task.space) == oracles.SIZES[case]
+
+
+@pytest.mark.parametrize("case", WITH_ORACLE)
 def test_evidence_stands_wherever_the_paper_lets_it_at_the_documented_distance(case: str) -> None:
     task = build(case)
     batches = [draw(task, 300, oracles.LAG, index=index) for index in range(30)]

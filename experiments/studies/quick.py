@@ -6,7 +6,7 @@ lag's doing and not the recipe's.
 
 from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
 
-LONG = {"temporal_order/pascanu": 60, "adding/arjovsky": 30, "sequential_digits/rows": 20}
+LONG = {"temporal_order/pascanu": 50, "adding/arjovsky": 30, "sequential_digits/rows": 20}
 
 STUDY = Study(
     name="quick",
@@ -22,10 +22,10 @@ STUDY = Study(
         Arm(architecture="highway", options={"gate_bias": -3.0}),
     ],
     tasks=[
-        TaskAxis(task="temporal_order/pascanu", lags=[10, 60]),
+        TaskAxis(task="temporal_order/pascanu", lags=[10, 50]),
         TaskAxis(task="adding/arjovsky", lags=[5, 30]),
         TaskAxis(task="sequential_digits/rows", lags=[1, 20], solved_at=0.85),
-        TaskAxis(task="copy_memory/small", lags=[5, 20], solved_at=0.95),
+        TaskAxis(task="copy_memory/small", lags=[3, 18], solved_at=0.95),
     ],
     seeds=5,
     budget=Budget(parameters=5000),
@@ -34,6 +34,6 @@ STUDY = Study(
     claims=[
         *(Claim(arm="highway", than="rnn", task=task, lag=lag) for task, lag in LONG.items()),
         Claim(arm="lstm", than="rnn", task="adding/arjovsky", lag=30),
-        Claim(arm="rnn", than="highway", task="copy_memory/small", lag=20),
+        Claim(arm="rnn", than="highway", task="copy_memory/small", lag=18),
     ],
 )
