@@ -7,181 +7,32 @@ what is allowed and the nearest name.
 import hashlib
 import itertools
 import json
-import unicodedata
-from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
     Field,
-    StrictBool,
-    StrictFloat,
     StrictInt,
     StrictStr,
     field_validator,
     model_validator,
 )
 
+from experiments.axes import (
+    Arm,
+    Budget,
+    TaskAxis,
+    Text,
+    as_tuple,
+    plain_text,
+    refuse_twice,
+)
 from lightning_modules import registry
 from lightning_modules.recipe import Declaration, Positive, Recipe, Whole
 
 __all__ = ["Arm", "Budget", "Claim", "Declaration", "Recipe", "Study", "TaskAxis", "Trial"]
 
 MAX_TRIALS = 10_000
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | range) else value
-
-
-def _plain_text(value: str) -> str:
-    if not value.strip() or any(unicodedata.category(c) in {"Cc", "Cf", "Cs"} for c in value):
-        raise ValueError("must be readable text, without control characters")
-    return unicodedata.normalize("NFC", value)
-
-
-Text = Annotated[StrictStr, Field(max_length=200)]
-OptionValue = StrictBool | StrictInt | StrictFloat | StrictStr
-
-
-class Budget(Declaration):
-    """What is held equal between arms: a number of parameters, or a state size."""
-
-    parameters: Whole | None = None
-    state: Whole | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.parameters is None) == (self.state is None):
-            raise ValueError("give parameters=N or state=N, one of them")
-        return self
-
-    @property
-    def measure(self) -> Literal["parameters", "state"]:
-        """What is counted."""
-        return "state" if self.parameters is None else "parameters"
-
-    @property
-    def amount(self) -> int:
-        """The count to come near to."""
-        return self.parameters or self.state or 0
-
-
-class Arm(Declaration):
-    """What is compared: an architecture with its options and, where it has one, its own recipe.
-
-    `architecture` is a registered name, `FILE.py:Class` or `module:Class`; the label is the name
-    unless given.
-    """
-
-    label: Text = ""
-    architecture: StrictStr
-    options: dict[str, OptionValue] = {}
-    recipe: Recipe | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _label(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("label") and "architecture" in data:
-            return {**data, "label": str(data["architecture"]).rpartition(":")[2]}
-        return data
-
-    @field_validator("label")
-    @classmethod
-    def _readable(cls, label: str) -> str:
-        return _plain_text(label)
-
-    @field_validator("architecture")
-    @classmethod
-    def _resolved(cls, architecture: str) -> str:
-        entry = registry.describe("architecture", architecture)
-        place, _, name = architecture.rpartition(":")
-        return f"{entry.path}:{name}" if place.endswith(".py") else architecture
-
-    @model_validator(mode="after")
-    def _options_fit(self) -> Self:
-        known = registry.describe("architecture", self.architecture).options
-        for name, value in self.options.items():
-            if name not in known:
-                raise ValueError(
-                    f"{self.label} has no option {name!r}; it has "
-                    f"{', '.join(known) or 'none'}{registry.hint(name, known)}"
-                )
-            if complaint := known[name].complaint(value):
-                raise ValueError(f"{self.label}: option {name} is {complaint}")
-        missing = [o.name for o in known.values() if o.is_required and o.name not in self.options]
-        if missing:
-            raise ValueError(f"{self.label} needs the option {missing[0]!r}")
-        return self
-
-    @property
-    def is_outside(self) -> bool:
-        """Whether its code is not the project's."""
-        return registry.is_outside(self.architecture)
-
-    def identity(self) -> dict[str, Any]:
-        """Give what makes its trials what they are: no label, no folder, no default spelt out."""
-        known = registry.describe("architecture", self.architecture).options
-        options = {
-            name: float(value) if known[name].annotation == "float" else value
-            for name, value in sorted(self.options.items())
-        }
-        place, _, name = self.architecture.rpartition(":")
-        is_file = place.endswith(".py")
-        return {
-            "architecture": f"{place.rpartition('/')[2]}:{name}" if is_file else self.architecture,
-            "options": {k: v for k, v in options.items() if v != known[k].default},
-        }
-
-
-class TaskAxis(Declaration):
-    """A task in one of its dialects ("adding/bai"), at some lags.
-
-    `solved_at` is the validation score from which the task counts as solved; the task's own unless
-    given.
-    """
-
-    task: StrictStr
-    lags: Annotated[tuple[Whole, ...], BeforeValidator(_as_tuple)]
-    solved_at: Annotated[float, Field(gt=0, le=1)] | None = None
-
-    @field_validator("task")
-    @classmethod
-    def _resolved(cls, task: str) -> str:
-        name, _, dialect = task.partition("/")
-        dialects: dict[str, str] = registry.describe("task", name).constants["dialects"]
-        if dialect and dialect not in dialects:
-            raise ValueError(
-                f"{name} has no dialect {dialect!r}; it has "
-                f"{', '.join(dialects)}{registry.hint(dialect, dialects)}"
-            )
-        return f"{name}/{dialect or next(iter(dialects))}"
-
-    @model_validator(mode="after")
-    def _lags_fit(self) -> Self:
-        if not self.lags:
-            raise ValueError("lags needs at least one entry")
-        _refuse_twice("lags", self.lags)
-        smallest: int = self.constants["smallest_lag"][self.dialect]
-        for lag in self.lags:
-            if lag < smallest:
-                raise ValueError(f"lag {lag} is too short for {self.task}: at least {smallest}")
-        return self
-
-    @property
-    def name(self) -> str:
-        """The registered name."""
-        return self.task.partition("/")[0]
-
-    @property
-    def dialect(self) -> str:
-        """The dialect of the literature."""
-        return self.task.partition("/")[2]
-
-    @property
-    def constants(self) -> dict[str, Any]:
-        """What the task's file states in plain values."""
-        return registry.describe("task", self.name).constants
 
 
 class Claim(Declaration):
@@ -244,14 +95,14 @@ class Study(Declaration):
 
     name: StrictStr
     question: Text
-    arms: Annotated[tuple[Arm, ...], BeforeValidator(_as_tuple)]
-    tasks: Annotated[tuple[TaskAxis, ...], BeforeValidator(_as_tuple)]
-    seeds: Annotated[tuple[StrictInt, ...], BeforeValidator(_as_tuple)]
+    arms: Annotated[tuple[Arm, ...], BeforeValidator(as_tuple)]
+    tasks: Annotated[tuple[TaskAxis, ...], BeforeValidator(as_tuple)]
+    seeds: Annotated[tuple[StrictInt, ...], BeforeValidator(as_tuple)]
     budget: Budget
     reference: StrictStr
     recipe: Recipe = Recipe()
-    learning_rates: Annotated[tuple[Positive, ...], BeforeValidator(_as_tuple)] = ()
-    claims: Annotated[tuple[Claim, ...], BeforeValidator(_as_tuple)] = ()
+    learning_rates: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = ()
+    claims: Annotated[tuple[Claim, ...], BeforeValidator(as_tuple)] = ()
 
     @field_validator("name")
     @classmethod
@@ -264,7 +115,7 @@ class Study(Declaration):
     @field_validator("question")
     @classmethod
     def _readable(cls, question: str) -> str:
-        return _plain_text(question)
+        return plain_text(question)
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -280,10 +131,10 @@ class Study(Declaration):
         for seed in self.seeds:
             if not 0 <= seed < 2**32:
                 raise ValueError(f"seed {seed}: from 0 to {2**32 - 1}")
-        _refuse_twice("seeds", self.seeds)
-        _refuse_twice("tasks", [t.task for t in self.tasks])
-        _refuse_twice("learning_rates", self.learning_rates)
-        _refuse_twice("arms", [arm.label for arm in self.arms])
+        refuse_twice("seeds", self.seeds)
+        refuse_twice("tasks", [t.task for t in self.tasks])
+        refuse_twice("learning_rates", self.learning_rates)
+        refuse_twice("arms", [arm.label for arm in self.arms])
         labels = [arm.label for arm in self.arms]
         _refuse_unknown("reference", self.reference, labels)
         for claim in self.claims:
@@ -385,12 +236,6 @@ class Study(Declaration):
         """Give the study with one more arm, from outside or registered."""
         arm = Arm(architecture=reference)
         return Study(**{**dict(self), "arms": (*self.arms, arm)})
-
-
-def _refuse_twice(what: str, values: Any) -> None:
-    twice = [value for value, count in Counter(values).items() if count > 1]
-    if twice:
-        raise ValueError(f"{what}: {twice[0]!r} is given twice")
 
 
 def _refuse_unknown(what: str, name: str, known: list[str]) -> None:

@@ -23,7 +23,7 @@ Row = dict[str, float | int]
 Outcome = Literal["solved", "unsolved", "diverged"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    # Fused: one kernel for all weights, where torch has one; a fifth of the time for small networks.
+    # Fused: one kernel for all weights, where torch has one; a fifth of the time when they are few.
     "adam": lambda p, lr: torch.optim.Adam(p, lr=lr, fused=True),
     "adamw": lambda p, lr: torch.optim.AdamW(p, lr=lr, fused=True),
     # The literature's decay; torch's own default is .99.

@@ -25,7 +25,14 @@ def make(name: str, dialect: str) -> Task:
 def data(task: Task, *, start: int = 0, workers: int = 0, seed: int = 0) -> Data:
     lag = max(task.smallest_lag.values()) + 3
     return Data(
-        task, lag, seed=seed, batch=4, validation_size=50, test_size=50, start=start, workers=workers
+        task,
+        lag,
+        seed=seed,
+        batch=4,
+        validation_size=50,
+        test_size=50,
+        start=start,
+        workers=workers,
     )  # fmt: skip
 
 
@@ -59,7 +66,8 @@ def test_the_number_of_loader_workers_changes_nothing(workers: int) -> None:
 
 def test_another_process_makes_the_same_batch() -> None:
     code = (
-        "from lightning_modules.data import batch_at; from lightning_modules.tasks.adding import Adding\n"
+        "from lightning_modules.data import batch_at\n"
+        "from lightning_modules.tasks.adding import Adding\n"
         "print(float(batch_at(Adding('arjovsky'), 20, 8, 5, 'train', 3).inputs.double().sum()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

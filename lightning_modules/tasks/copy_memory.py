@@ -29,9 +29,9 @@ class CopyMemory(FiniteTask):
     class of the output that is never right. The others are one-hot and have no such class.
 
     The loss is the mean over all steps, as in the literature; in `small`, which is ours, over the
-    n steps of the recall, since three steps in twenty-six would hardly be heard. The score is the accuracy on the n
-    steps of the recall alone: blanks everywhere would be right on (T+n)/(T+2n) of all steps. No
-    paper states when the task is solved; .99 of the symbols is what is asked for here.
+    n steps of the recall, since three steps in twenty-six would hardly be heard. The score is the
+    accuracy on the n steps of the recall alone: blanks everywhere would be right on (T+n)/(T+2n) of
+    all steps. No paper states when the task is solved; .99 of the symbols is what is asked here.
 
     Ten symbols of eight give 2^30 lists, drawn independently in every split: N training examples
     hold a given test list with a probability of at most N / 2^30. `small` has three symbols of
@@ -87,7 +87,7 @@ class CopyMemory(FiniteTask):
         return self.take(generator.integers(self.values**self.items, size=batch), lag, generator)
 
     def loss(self, outputs: Float[Tensor, "batch time output"], batch: Batch) -> Float[Tensor, ""]:
-        """Give the mean cross-entropy over all steps, blanks included; in `small`, of the recall."""
+        """Give the mean cross-entropy over all steps; in `small`, over the recall alone."""
         if self.dialect == "small":
             return F.cross_entropy(outputs[batch.mask], batch.targets[batch.mask])
         return F.cross_entropy(outputs.flatten(0, 1), batch.targets.flatten())
