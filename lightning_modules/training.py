@@ -6,6 +6,7 @@ Names no task and no architecture.
 import math
 import time
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -57,15 +58,16 @@ class Training(pl.LightningModule):
         self.recipe = recipe
         self.solved_at = solved_at
         self.on_row = on_row
-        self.optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate)
+        self._weights = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = OPTIMIZERS[recipe.optimizer](self._weights, lr=recipe.learning_rate)
         self.step = 0
         # The steps of the evaluations in a row that held; the first is when the task was solved.
         self.streak: list[int] = []
         self.solved_step: int | None = None
         self.diverged = False
         self.seconds = 0.0
-        self._losses: list[Tensor] = []
-        self._norms: list[Tensor] = []
+        self._losses: list[float] = []
+        self._norms: list[float] = []
         self._validation = data.evaluation("validation")
 
     def forward(self, batch: Batch) -> Tensor:
@@ -86,19 +88,19 @@ class Training(pl.LightningModule):
         self.optimizer.zero_grad()
         loss = self.task.loss(self.network(batch.inputs), batch)
         loss.backward()
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        norm = get_total_norm(gradients)
+        norm = get_total_norm([p.grad for p in self._weights if p.grad is not None])
         self.step += 1
-        self._losses.append(loss.detach())
-        self._norms.append(norm)
+        length = norm.item()
+        self._losses.append(loss.item())
+        self._norms.append(length)
         # One inf in a gradient turns all weights into NaN when it is clipped (1/inf * inf), so the
-        # guard stands before the clip. Their sum is finite only if both are.
-        if not math.isfinite(float(loss.detach() + norm)):
+        # guard stands before the clip. A sum of the two is finite only if both are.
+        if not math.isfinite(self._losses[-1] + length):
             self.diverged = True
-        else:
-            if self.recipe.clip is not None:
-                clip_grads_with_norm_(self.network.parameters(), self.recipe.clip, norm)
-            self.optimizer.step()
+            return
+        if self.recipe.clip is not None and length > self.recipe.clip:
+            clip_grads_with_norm_(self._weights, self.recipe.clip, norm)
+        self.optimizer.step()
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Evaluate where one is due, write the row, and stop when the outcome is known."""
@@ -157,8 +159,8 @@ class Training(pl.LightningModule):
                 self.solved_step = self.streak[0]
         row: Row = {
             "step": self.step,
-            "train/loss": float(torch.stack(self._losses).mean()),
-            "train/gradient_norm": float(torch.stack(self._norms).mean()),
+            "train/loss": fmean(self._losses),
+            "train/gradient_norm": fmean(self._norms),
             "validation/loss": loss,
             "validation/score": score,
             "seconds": self.seconds,
