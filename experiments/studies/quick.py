@@ -1,7 +1,8 @@
 """The quick study: five ways to carry a signal, four tasks, three minutes on two cores.
 
 Every task has a short lag that all arms should solve, so that a failure at the long lag is the
-lag's doing and not the recipe's.
+lag's doing and not the recipe's. Learning rate, lags and thresholds were chosen on seeds 10 to 17,
+none of which is among the study's.
 """
 
 from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
@@ -24,13 +25,13 @@ STUDY = Study(
     tasks=[
         TaskAxis(task="temporal_order/pascanu", lags=[10, 50]),
         TaskAxis(task="adding/arjovsky", lags=[5, 30]),
-        TaskAxis(task="sequential_digits/rows", lags=[1, 20], solved_at=0.85),
+        TaskAxis(task="sequential_digits/rows", lags=[1, 20], solved_at=0.8),
         TaskAxis(task="copy_memory/small", lags=[3, 18], solved_at=0.95),
     ],
     seeds=5,
     budget=Budget(parameters=5000),
     reference="rnn",
-    recipe=Recipe(learning_rate=1e-2, clip=1.0, batch=32, steps=1000, validation_every=25),
+    recipe=Recipe(learning_rate=7e-3, clip=1.0, batch=32, steps=1000, validation_every=25),
     claims=[
         *(Claim(arm="highway", than="rnn", task=task, lag=lag) for task, lag in LONG.items()),
         Claim(arm="lstm", than="rnn", task="adding/arjovsky", lag=30),
