@@ -42,7 +42,7 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
     `rates` is of `estimate.solve_rates`, `verdicts` of `compare.judge`.
     """
     if ledger.open or not ledger.planned:
-        return Answer(_withheld(ledger))
+        return Answer(_withheld(ledger), caveats=_stale(ledger))
     if rates.empty:
         return Answer(
             "No solve rate can be stated: the study's trials measure, or their tasks have no "
@@ -75,15 +75,23 @@ def _withheld(ledger: Ledger) -> str:
     if not ledger.done:
         return "No trial has a result yet: there is nothing to conclude."
     states = listed(f"{n} {s}" for s, n in ledger.states.items() if n and s != "done")
+    lacking = f"{len(ledger.open)} of {ledger.planned} planned trials lack"
     return (
-        f"No order among the arms is given: of {ledger.planned} planned trials, "
-        f"{len(ledger.open)} have no result ({states}), and the order might change with them. "
-        "What the others show stands in the table."
+        f"No order among the arms is given: {lacking}{'s' * (len(ledger.open) == 1)} a result "
+        f"({states}), and the order might change with them. What the others show stands in the "
+        "table."
     )
 
 
+def _stale(ledger: Ledger) -> list[str]:
+    if not ledger.stale:
+        return []
+    told = f"{len(ledger.stale)} of {len(ledger.done)} finished trials are stale"
+    return [f"{told}: the code that they ran has changed since. Health names the files."]
+
+
 def _caveats(rates: pd.DataFrame, ledger: Ledger) -> list[str]:
-    caveats = []
+    caveats = _stale(ledger)
     fewest = int(rates["n"].min()) if len(rates) else ENOUGH_SEEDS
     if fewest < ENOUGH_SEEDS:
         (least,), _ = wilson(np.array([fewest]), np.array([fewest]))

@@ -92,7 +92,7 @@ def sizes(frames: Frames) -> tuple[Table, pd.DataFrame]:
     frame["deviation"] = (size / frame["budget_amount"] - 1).astype("float64")
     told = [
         f"{tables.whole(row['state_size' if row['budget_of'] == 'state' else 'parameters'])}"
-        f" ({NOTHING if pd.isna(row['deviation']) else format(row['deviation'], '+.1%')}), "
+        f" ({_signed(row['deviation'])}), "
         f"{tables.whole(row['hidden_size'])} units"
         for row in frame.to_dict("records")
     ]
@@ -121,7 +121,7 @@ def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
     for task, group in frame.groupby("task", sort=False):
         lags = [str(lag) for lag in group["lag"]]
         distances = [
-            NOTHING if pd.isna(mean) else f"{least:g} to {most:g} (mean {mean:.1f})"
+            _spread(least, mean, most)
             for least, mean, most in zip(
                 *(group[f"distance_{which}"] for which in ("least", "mean", "most")), strict=True
             )
@@ -140,6 +140,18 @@ def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
         )
     cells = pd.DataFrame(rows, columns=TASK_COLUMNS)
     return Table("tasks", "The tasks", cells), frame
+
+
+def _signed(share: float) -> str:
+    if pd.isna(share):
+        return NOTHING
+    return "0.0%" if abs(share) < 0.0005 else f"{share:+.1%}"
+
+
+def _spread(least: float, mean: float, most: float) -> str:
+    if pd.isna(mean):
+        return NOTHING
+    return f"{mean:g}" if least == most else f"{least:g} to {most:g} (mean {mean:.1f})"
 
 
 def _per_lag(lags: list[str], values: list[str]) -> str:

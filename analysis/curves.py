@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from analysis.escaping import figure as shown
 from analysis.figures import chance_handle, draw_chance, is_leftmost, legend, panels, wrapped
-from analysis.looks import SOFT, Look, finished, handles, looks, styled
+from analysis.looks import SOFT, Look, handles, looks, styled
 
 MOST_PANELS = 24
 """With more, the lags between the shortest and the longest are left out."""
@@ -62,7 +62,7 @@ def learning_curves(
         carried = Line2D([], [], color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         carried.set_label("carried forward")
         legend(figure, [*handles(look), chance_handle(), carried])
-        return finished(figure)
+        return figure
 
 
 def survival(curves: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
@@ -94,7 +94,7 @@ def survival(curves: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
                 )
             _axes(ax, here, "not yet solved", ["0%", "50%", "100%"])
         legend(figure, handles(look))
-        return finished(figure)
+        return figure
 
 
 def carried_forward(scores: pd.DataFrame, budget: int) -> pd.DataFrame:

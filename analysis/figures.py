@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.escaping import figure as shown
-from analysis.looks import INK, SOFT, Look, finished, handles, looks, styled
+from analysis.looks import INK, SOFT, Look, handles, looks, styled
 
 COLUMNS = 4
 PANEL = (2.5, 2.3)
@@ -39,7 +39,7 @@ def solve_rate_by_lag(rates: pd.DataFrame, arms: Sequence[str] | None = None) ->
             _lag_axis(ax, here)
             _share_axis(ax, "solve rate")
         legend(figure, handles(look))
-        return finished(figure)
+        return figure
 
 
 def test_score_by_lag(runs: pd.DataFrame, arms: Sequence[str] | None = None) -> Figure:
@@ -70,7 +70,7 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Sequence[str] | None = None) -> 
             _lag_axis(ax, here)
             _share_axis(ax, "test score", as_percent=False)
         legend(figure, [*handles(look), chance_handle()])
-        return finished(figure)
+        return figure
 
 
 def heat_map(
@@ -120,7 +120,7 @@ def heat_map(
                 ax.axvline(begin, color="white", linewidth=7)
             name = wrapped(shown(places[begin][0]), 11 * (end - begin))
             ax.text((begin + end) / 2, -0.15, name, ha="center", va="bottom", weight="bold")
-        return finished(figure)
+        return figure
 
 
 def panels(

@@ -15,7 +15,6 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from analysis.escaping import short
 
@@ -100,7 +99,10 @@ def looks(arms: Sequence[str]) -> dict[str, Look]:
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Make figures, and draw them, in our style; leave nothing of it behind."""
+    """Make figures, and draw them, in our style; leave nothing of it behind.
+
+    Formulas are off in every text that is made here, wherever it is drawn: `$` is a dollar.
+    """
     import seaborn as sns
 
     with mpl.rc_context({**sns.axes_style("ticks"), **sns.plotting_context("paper"), **STYLE}):
@@ -122,13 +124,6 @@ def handles(arms: dict[str, Look], *, has_markers: bool = True) -> list[Line2D]:
         )
         for look in arms.values()
     ]
-
-
-def finished(figure: Figure) -> Figure:
-    """Switch formulas off in every text that a figure has: `$` in a name is a dollar."""
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
-    return figure
 
 
 def svg(figure: Figure) -> str:

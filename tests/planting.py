@@ -1,21 +1,20 @@
 """Plants the folder of a study that nobody ran: study.json, result.json, and W&B logs.
 
-The logs are written here byte by byte (chunks of at most one 32 KiB block, protobuf by hand), with
-nothing of the reader under test. `plant` makes any grid; `QUICK` is like the real quick study.
+`plant` makes any grid, with any fate for each of its trials; `planted_quick` is like the real quick
+study. The logs are written byte by byte in `log_writer`.
 """
 
 import hashlib
 import json
 import math
 import random
-import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-BLOCK = 32768
+from log_writer import log
 
 
 @dataclass(frozen=True)
@@ -292,137 +291,3 @@ def _rows(
             }
         )
     return rows
-
-
-# --- the log, byte by byte -----------------------------------------------------------------------
-
-
-def log(
-    run: Mapping[str, str],
-    config: Mapping[str, Any],
-    rows: list[dict[str, Any]],
-    summary: Mapping[str, Any],
-    exit_code: int | None = 0,
-) -> bytes:
-    """Write a W&B transaction log."""
-    records = [
-        _field(
-            17,
-            _field(1, run["id"])
-            + _field(3, run["project"])
-            + _field(4, _items(1, config))
-            + _field(6, run["group"])
-            + _field(7, "train"),
-        )
-    ]
-    for number, row in enumerate(rows):
-        records.append(_field(2, _items(1, {**row, "_step": number})))
-    records.append(_field(3, _items(1, summary)))
-    if exit_code is not None:
-        records.append(_field(18, _number(1, exit_code)))
-    data = bytearray(b":W&B\xe1\xbe\x00")
-    for number, record in enumerate(records, start=1):
-        _append(data, _number(1, number) + record)
-    return bytes(data)
-
-
-def _append(data: bytearray, record: bytes) -> None:
-    is_begun = False
-    while True:
-        room = BLOCK - len(data) % BLOCK
-        if room < 7:
-            data += bytes(room)
-            continue
-        part, record = record[: room - 7], record[room - 7 :]
-        kind = (3 if record else 4) if is_begun else (2 if record else 1)
-        checksum = zlib.crc32(bytes([kind]) + part)
-        data += struct.pack("<IHB", checksum, len(part), kind) + part
-        is_begun = True
-        if not record:
-            return
-
-
-def _items(number: int, values: Mapping[str, Any]) -> bytes:
-    return b"".join(
-        _field(number, _field(2, key) + _field(16, json.dumps(value)))
-        for key, value in values.items()
-    )
-
-
-def _field(number: int, value: str | bytes) -> bytes:
-    value = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-# --- like the quick study ------------------------------------------------------------------------
-
-SOLVED = {
-    ("temporal_order/pascanu", 60): {
-        "rnn": 0,
-        "lstm": 4,
-        "residual": 5,
-        "densenet": 0,
-        "highway": 5,
-    },
-    ("adding/arjovsky", 30): {"rnn": 0, "lstm": 5, "residual": 0, "densenet": 0, "highway": 5},
-    ("sequential_digits/rows", 20): {
-        "rnn": 0,
-        "lstm": 3,
-        "residual": 0,
-        "densenet": 2,
-        "highway": 5,
-    },
-    ("copy_memory/small", 20): {"rnn": 5, "lstm": 3, "residual": 0, "densenet": 5, "highway": 0},
-}
-"""How many of 5 seeds solve the long lag; all solve the short one."""
-
-QUICK: dict[str, Any] = {
-    "name": "quick",
-    "question": (
-        "At equal parameters, which way of carrying the state lets a recurrent network use an "
-        "input from far back: rewriting it, gating it, or skipping?"
-    ),
-    "arms": ("rnn", "lstm", "residual", "densenet", "highway"),
-    "tasks": {
-        "temporal_order/pascanu": (10, 60),
-        "adding/arjovsky": (5, 30),
-        "sequential_digits/rows": (1, 20),
-        "copy_memory/small": (5, 20),
-    },
-    "claims": (
-        ("highway", "rnn", "temporal_order/pascanu", 60),
-        ("highway", "rnn", "adding/arjovsky", 30),
-        ("highway", "rnn", "sequential_digits/rows", 20),
-        ("lstm", "rnn", "adding/arjovsky", 30),
-        ("rnn", "highway", "copy_memory/small", 20),
-    ),
-}
-
-
-def quick(roles: Mapping[str, str] | None = None) -> Fates:
-    """Give fates like the quick study's; `roles` says whose fate an arm has instead of its own."""
-
-    def fate(arm: str, task: str, lag: int, seed: int) -> Fate:
-        arm = (roles or {}).get(arm, arm)
-        # The seeds that solve are not the first ones: nothing may hang on the order.
-        rank = (seed + hash_of(arm, task)) % 5
-        solved = SOLVED.get((task, lag))
-        if solved is None:
-            return Fate("solved", 25 * (3 + (hash_of(arm, task, seed) % 9)))
-        if rank < solved.get(arm, 0):
-            return Fate("solved", 25 * (12 + hash_of(arm, task, lag, seed) % 22))
-        return Fate("diverged" if rank == 4 and arm == "densenet" else "unsolved")
-
-    return fate

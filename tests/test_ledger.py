@@ -71,6 +71,14 @@ def test_looking_leaves_the_lock_to_whoever_comes_next(tmp_path: Path) -> None:
     os.close(handle)
 
 
+def test_two_who_look_at_once_do_not_take_each_other_for_a_trial(tmp_path: Path) -> None:
+    plant(tmp_path, lambda *_: "interrupted", arms=["plain"], seeds=1)
+    handle = os.open(tmp_path / identity("plain", TASK, 5, 0) / "lock", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    assert ledger.take(tmp_path).states["interrupted"] == 1
+    os.close(handle)
+
+
 @pytest.mark.parametrize("name", ["result.json", "failure.json"])
 def test_a_record_that_cannot_be_read_makes_its_trial_damaged_and_no_other(
     tmp_path: Path, name: str

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from planting import ENVIRONMENT, QUICK, Fate, identity, log, plant, quick
+from log_writer import log
+from planted_quick import QUICK, quick
+from planting import ENVIRONMENT, Fate, identity, plant
 
 import analysis
 from analysis import sources

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planting import QUICK, identity, plant, quick
+from planted_quick import QUICK, quick
+from planting import identity, plant
 
 from analysis.json_file import StudyFileError, inside, read_bytes
 from analysis.study_file import read_failure, read_result, read_study
@@ -93,20 +94,21 @@ def test_a_malformed_study_is_refused_in_one_line_that_names_the_place(
 
 
 NOT_JSON = {
-    "empty": b"",
-    "cut": b'{"schema": 1, "na',
-    "binary": b"\x80\x81\x82",
-    "a list": b"[1]",
-    "NaN": b'{"schema": NaN}',
-    "a key twice": b'{"schema": 1, "schema": 2}',
-    "nested too deeply": b"[" * 100_000,
+    "empty": (b"", "not valid JSON"),
+    "cut": (b'{"schema": 1, "na', "not valid JSON"),
+    "binary": (b"\x80\x81\x82", "not valid JSON"),
+    "a list": (b"[1]", "the top: an object expected"),
+    "NaN": (b'{"schema": NaN}', "NaN is no JSON"),
+    "a key twice": (b'{"schema": 1, "schema": 1}', "'schema' is given twice"),
+    "nested too deeply": (b"[" * 100_000, "nested too deeply"),
 }
 
 
-@pytest.mark.parametrize("content", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_what_is_no_json_object_is_refused_in_one_line(folder: Path, content: bytes) -> None:
+@pytest.mark.parametrize("name", NOT_JSON)
+def test_what_is_no_json_object_is_refused_in_one_line(folder: Path, name: str) -> None:
+    content, message = NOT_JSON[name]
     (folder / "study.json").write_bytes(content)
-    with pytest.raises(StudyFileError, match=r"study\.json") as refused:
+    with pytest.raises(StudyFileError, match=rf"study\.json: .*{message}") as refused:
         read_study(folder)
     assert "\n" not in str(refused.value)
 
