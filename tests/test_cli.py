@@ -102,9 +102,11 @@ def test_the_plan_counts_and_creates_nothing(tmp_path: Path) -> None:
     done = longdep(tmp_path, "plan", "quick")
     assert done.returncode == 0, done.stderr
     assert "= 200 trials" in done.stdout and "units" in done.stdout
+    assert "if no trial stops early" in done.stdout.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_changed_constant_makes_exactly_its_trials_stale(ran: Path, tmp_path: Path) -> None:
     """Run a copy of the project whose source is edited: a constant, then a comment."""
     root = Path(__file__).resolve().parent.parent
@@ -140,6 +142,7 @@ def test_a_changed_constant_makes_exactly_its_trials_stale(ran: Path, tmp_path: 
     assert "all 4 trials are done" in run().stdout
 
 
+@pytest.mark.slow
 def test_an_architecture_from_outside_is_checked_added_and_reported(
     ran: Path, tmp_path: Path
 ) -> None:
@@ -159,8 +162,13 @@ def test_an_architecture_from_outside_is_checked_added_and_reported(
     assert refused.returncode == 2 and "--allow" in refused.stderr
     allowed = longdep(folder, "run", "runs/small", "--allow", "my_cells.py:Mine")
     assert "all 6 trials" in allowed.stdout, allowed.stderr
+    # It is there already, under its whole path.
+    again = longdep(folder, "plan", "runs/small", "--add", "my_cells.py:Mine")
+    assert "= 6 trials; 6 done" in again.stdout, again.stderr
+    assert "nothing is left to run" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_failing_trial_is_kept_and_the_others_go_on(tmp_path: Path) -> None:
     (tmp_path / "small.py").write_text(STUDY)
     faulty = MINE.replace(
@@ -178,6 +186,7 @@ def test_a_failing_trial_is_kept_and_the_others_go_on(tmp_path: Path) -> None:
     assert "planted" in longdep(tmp_path, "status", "small.py").stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(tmp_path: Path) -> None:
     (tmp_path / "small.py").write_text(STUDY.replace("seeds=2", "seeds=8"))
     process = subprocess.Popen(
@@ -269,5 +278,5 @@ def test_a_folder_that_is_no_studys_is_left_alone(tmp_path: Path) -> None:
 def test_help_answers_and_names_every_command(tmp_path: Path) -> None:
     done = longdep(tmp_path, "--help")
     assert done.returncode == 0
-    for command in ("plan", "run", "status", "report", "list", "check"):
+    for command in ("plan", "run", "status", "report", "list", "show", "new", "check"):
         assert command in done.stdout

@@ -66,6 +66,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_trial_is_the_same_alone_and_beside_another_in_other_processes(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_trial_is_the_same_alone_and_beside_another_in_other_processes(
         assert rows(tmp_path / name) == rows(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_trial_killed_three_times_and_resumed_is_the_same(
     undisturbed: Path, tmp_path: Path
 ) -> None:
