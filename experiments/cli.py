@@ -1,76 +1,28 @@
 """The command `longdep`. Each command imports what it needs: most answer without torch."""
 
-import functools
-import os
-import sys
-from collections.abc import Callable
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+from typer.core import TyperCommand
 
-from experiments import loading
+from experiments import cli_registry, opening
+from experiments.cli_lines import Commands, console, say
+from experiments.cli_names import Add, Allow, Only, Out, StudyName, Workers
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
-from experiments.progress import Progress
-from experiments.selection import select
-from experiments.study import Study, Trial
-from lightning_modules import registry
-from lightning_modules.refusal import RefusedError
+from experiments.study import Study
+from experiments.watching import Look, watch
 
-app = typer.Typer(
-    name="longdep",
-    help=(
-        "How far back can a recurrent network carry a signal, what carries it, and is the "
-        "difference between two architectures real?"
-    ),
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-)
-console = Console(highlight=False)
-# A line stays one line, however narrow the terminal: programs read it too.
-say = functools.partial(console.print, soft_wrap=True, markup=False)
+SECONDS_BETWEEN_LOOKS = 2.0
 
-StudyName = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A name, FILE.py, study.json, or a study's folder.")
-]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: runs/STUDY.")]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", help="Some trials: arm=lstm,task=adding,lag=30,seed=0."),
-]
-Add = Annotated[
-    list[str] | None,
-    typer.Option("--add", metavar="FILE.py:Class", help="One more arm; also module:Class, NAME."),
-]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option("--allow", metavar="FILE.py:Class", help="Outside code that a study.json brings."),
-]
-
-
-def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn a user's mistake into one line and exit status 2."""
-
-    @functools.wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-        except RefusedError as error:
-            refuse(str(error))
-
-    return wrapped
-
-
-def refuse(line: str) -> None:
-    """Say in one line what is wrong, and end with exit status 2."""
-    print(f"longdep: {line}", file=sys.stderr)
-    raise typer.Exit(2)
+app = typer.Typer(name="longdep", cls=Commands, pretty_exceptions_enable=False)
 
 
 def main() -> None:
@@ -78,112 +30,54 @@ def main() -> None:
     app()
 
 
-def _open(
-    reference: str, out: Path | None, add: list[str] | None = None, allow: list[str] | None = None
-) -> tuple[Study, StudyFolder]:
-    """Find a study and its folder; a folder is itself a reference, to the study recorded in it."""
-    path = Path(reference)
-    if (path / "study.json").is_file():
-        study = loading.load(str(path / "study.json"), allow=[*(allow or ()), *(add or ())])
-        folder = StudyFolder(out or path)
-    else:
-        study = loading.load(reference, allow=[*(allow or ()), *(add or ())])
-        folder = StudyFolder(out or Path("runs") / study.name)
-    for extra in add or ():
-        if extra not in {arm.architecture for arm in study.arms}:
-            study = _with_arm(study, extra)
-    return study, folder
+@app.callback(invoke_without_command=True)
+def longdep(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """How far back can a recurrent network carry a signal, what carries it, and is the difference
+    between two architectures real?
 
-
-def _with_arm(study: Study, reference: str) -> Study:
-    try:
-        return study.with_arm(reference)
-    except ValueError as error:
-        raise StudyError(f"--add {reference}: {loading.one_line(error)}") from None
-
-
-def _recorded(reference: str, out: Path | None) -> tuple[Study, StudyFolder]:
-    """Find a study that has been run, as its folder records it."""
-    is_folder = (Path(reference) / "study.json").is_file()
-    folder = StudyFolder(Path(reference)) if is_folder else _open(reference, out)[1]
-    study = folder.recorded()
-    if study is None:
-        raise StudyError(f"{folder.path}: nothing has been run yet; longdep run {reference}")
-    return study, folder
-
-
-@app.command()
-@one_line_errors
-def plan(study: StudyName, out: Out = None, add: Add = None, allow: Allow = None) -> None:
-    """Show what a study would run: arms, tasks, trials, sizes at the budget.
-
-    Example: longdep plan quick
+    Begin with:
+        longdep plan quick      what a study would run, and how long it takes
+        longdep run quick       run it; run it again to go on
+        longdep report quick    what came out, as a page
     """
-    declared, folder = _open(study, out, add, allow)
-    trials = declared.trials()
-    done = sum(folder.result(trial.id) is not None for trial in trials)
-    say(f"{declared.name}: {declared.question}", style="bold")
-    places = sum(len(axis.lags) for axis in declared.tasks)
-    say(
-        f"{len(declared.resolved_arms)} arms x {places} (task, lag) x {len(declared.seeds)} seeds "
-        f"= {len(trials)} trials; {done} done in {folder.path}"
-    )
-    tasks = Table("task", "lags", box=None, pad_edge=False)
-    for axis in declared.tasks:
-        tasks.add_row(axis.task, ", ".join(map(str, axis.lags)))
-    console.print(tasks)
-    for line in inequalities(declared):
-        say(line, style="yellow")
-    sizes = _sizes(declared)
-    table = Table("arm", "options", box=None, pad_edge=False)
-    for arm in declared.resolved_arms:
-        options = ", ".join(f"{name}={value}" for name, value in arm.options.items())
-        role = " (reference)" if arm.label == declared.resolved_reference else ""
-        table.add_row(escape(arm.label + role), escape(options))
-    console.print(table)
-    if not sizes:
-        say("sizes are counted where torch is installed", style="dim")
-        return
-    budget = declared.budget
-    table = Table("arm", "task", "units", budget.measure, "off", box=None, pad_edge=False)
-    for (label, task), match in sizes.items():
-        cells = f"{match.hidden_size:,}", f"{match.counted:,}", f"{match.deviation:+.1%}"
-        table.add_row(escape(label), task, *cells)
-    console.print(table)
-    say(f"counted; the budget is {budget.amount:,} {budget.measure}", style="dim")
+    if version:
+        from importlib import metadata
+
+        say(f"longdep {metadata.version('longdep')}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help(), end="")
 
 
-def _sizes(study: Study) -> dict[tuple[str, str], Any]:
-    try:
-        from experiments import sizes
-    except ImportError:
-        return {}
-    return dict(sizes.of(study))
+@app.command(rich_help_panel="Studies")
+def plan(
+    study: StudyName,
+    workers: Workers = None,
+    out: Out = None,
+    add: Add = None,
+    allow: Allow = None,
+) -> None:
+    """Show what a study would run: arms, tasks, trials, sizes at the budget, how long it takes.
+
+    Examples:
+        longdep plan quick
+        longdep plan quick --workers 16
+        longdep plan quick --add my_cells.py:Mine
+    """
+    from experiments import planning
+
+    declared, folder = opening.declared(study, out, add, allow)
+    planning.show(declared, folder, workers)
 
 
-def inequalities(study: Study) -> list[str]:
-    """Say, a line each, where the arms of a study are not trained alike."""
-    lines = []
-    recipes = [arm.recipe for arm in study.resolved_arms if arm.recipe is not None]
-    for field in type(study.recipe).model_fields:
-        values = {getattr(recipe, field) for recipe in recipes}
-        if len(values) > 1:
-            given = ", ".join(
-                f"{arm.label} {getattr(arm.recipe, field)}" for arm in study.resolved_arms
-            )
-            lines.append(f"not equal between arms: {field}: {given}")
-    return lines
-
-
-@app.command()
-@one_line_errors
+@app.command(rich_help_panel="Studies")
 def run(
     study: StudyName,
     only: Only = None,
     add: Add = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; default: the cores.")
-    ] = None,
+    workers: Workers = None,
     out: Out = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="In this process, one by one; errors are raised.")
@@ -201,10 +95,16 @@ def run(
 ) -> None:
     """Run what is missing of a study.
 
-    Examples: longdep run quick; longdep run quick --only arm=lstm,seed=0 --foreground;
-    longdep run quick --add my_cells.py:Mine
+    Examples:
+        longdep run quick
+        longdep run quick --only arm=lstm,seed=0 --foreground
+        longdep run quick --add my_cells.py:Mine
+        longdep run my_study.py --workers 8
     """
-    declared, folder = _open(study, out, add, allow)
+    from experiments import planning, running
+    from experiments.selection import select
+
+    declared, folder = opening.declared(study, out, add, allow)
     trials = select(declared, only or [])
     folder.recorded()
     stale = folder.stale(trials)
@@ -220,116 +120,95 @@ def run(
         folder.reconcile(declared, is_extended=bool(add))
         say(f"all {len(trials)} trials are done in {folder.path}")
         return
-    for line in inequalities(declared):
+    for line in planning.inequalities(declared):
         say(line, style="yellow")
-    _run(declared, folder, trials, missing, again, bool(add), workers, foreground, online)
+    running.run(
+        declared,
+        folder,
+        trials,
+        missing,
+        again,
+        is_extended=bool(add),
+        workers=workers,
+        is_foreground=foreground,
+        is_online=online,
+    )
     say(f"report: longdep report {study}" + (f" --out {out}" if out else ""))
 
 
-def _run(
-    study: Study,
-    folder: StudyFolder,
-    trials: list[Trial],
-    missing: list[Trial],
-    again: set[str],
-    is_extended: bool,
-    workers: int | None,
-    is_foreground: bool,
-    is_online: bool,
+class StatusCommand(TyperCommand):
+    """Lets `--watch` stand alone: without a number behind it, it looks every two seconds."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the number there."""
+        if "--watch" in args:
+            after = args.index("--watch") + 1
+            if not (args[after:] and args[after].replace(".", "", 1).isdigit()):
+                args = [*args[:after], str(SECONDS_BETWEEN_LOOKS), *args[after:]]
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=StatusCommand, rich_help_panel="Studies")
+def status(
+    study: StudyName,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--watch",
+            metavar="[SECONDS]",
+            min=0.1,
+            help="Look again until nothing is left to happen; every 2 seconds unless given.",
+        ),
+    ] = None,
+    out: Out = None,
 ) -> None:
-    from experiments import sizes
-    from experiments.engines.local import Local
-
-    count = 0 if is_foreground else min(workers or len(os.sched_getaffinity(0)), len(missing))
-    # The workers import torch while we count sizes; a study that is refused has created nothing.
-    with Local(count, is_online=is_online) as local:
-        sizes.of(study)
-        folder.reconcile(study, is_extended=is_extended)
-        for trial_id in again:
-            folder.forget(trial_id)
-        progress = Progress(console, len(trials), len(trials) - len(missing))
-        say(
-            f"{study.name}: {len(missing)} of {len(trials)} trials to run, "
-            + ("in this process" if is_foreground else f"{count} workers")
-            + f", in {folder.path}"
-        )
-        try:
-            with progress.shown():
-                if is_foreground:
-                    _run_here(missing, folder, progress, is_online)
-                else:
-                    for event in local.run(missing, folder):
-                        progress.take(event)
-        except KeyboardInterrupt:
-            say(
-                f"\nstopped: {progress.done} of {len(trials)} trials are done and kept in "
-                f"{folder.path}; the same command goes on from there"
-            )
-            raise typer.Exit(130) from None
-    say(progress.closing())
-    if progress.ended["failed"] or progress.ended["interrupted"]:
-        say(f"what failed: longdep status {folder.path}")
-        raise typer.Exit(1)
-
-
-def _run_here(
-    missing: list[Trial], folder: StudyFolder, progress: Progress, is_online: bool
-) -> None:
-    import torch
-
-    from experiments import trial as trials
-    from experiments.engines.local import Event
-
-    torch.set_num_threads(1)
-    for trial in missing:
-        progress.take(Event("started", trial))
-
-        def on_row(row: dict[str, Any], trial: Trial = trial) -> None:
-            progress.take(Event("row", trial, row["step"], row["validation/score"]))
-
-        report = trials.run(
-            trial, folder.trial(trial.id), on_row=on_row, is_online=is_online, is_debugged=True
-        )
-        progress.take(Event("ended", trial, outcome=report["outcome"]))
-
-
-@app.command()
-@one_line_errors
-def status(study: StudyName, out: Out = None) -> None:
     """Show what is done, failed, missing, stale or damaged in a study's folder.
 
-    Example: longdep status quick
+    Examples:
+        longdep status quick
+        longdep status quick --watch
+        longdep status runs/quick --watch 10
     """
-    declared, folder = _recorded(study, out)
+    declared, folder = opening.recorded(study, out)
+    if seconds is None:
+        console.print(_look(declared, folder, study).view, soft_wrap=True)
+    else:
+        watch(console, lambda: _look(declared, folder, study), seconds)
+
+
+def _look(declared: Study, folder: StudyFolder, reference: str) -> Look:
     from analysis import ledger
 
     taken = ledger.take(folder.path, folder.stale(declared.trials()))
     counts = [f"{n} {state}" for state, n in taken.states.items() if n]
-    say(f"{declared.name}: {taken.planned} planned, {', '.join(counts)}")
+    line = f"{declared.name}: {taken.planned} planned, {', '.join(counts)}"
+    parts: list[Any] = [Text(line)]
     outcomes = [f"{n} {outcome}" for outcome, n in taken.outcomes.items() if n]
     if outcomes:
-        say(f"of the done: {', '.join(outcomes)}")
+        parts.append(Text(f"of the done: {', '.join(outcomes)}"))
     table = Table("arm", "task", "lag", "done", "open", box=None, pad_edge=False)
     for (arm, task, lag), states in taken.groups.items():
         left = ", ".join(f"{n} {state}" for state, n in states.items() if n and state != "done")
         if left:
             table.add_row(escape(arm), task, str(lag), str(states["done"]), left)
     if table.row_count:
-        console.print(table)
-    for entry in [*taken.open, *taken.stale]:
-        note = entry.note or (f"stale: {', '.join(entry.stale)} changed" if entry.stale else "")
-        if note:
+        parts.append(table)
+    for entry in taken.open:
+        if entry.note:
             trial = entry.trial
-            line = (
-                f"{trial.id} {trial.arm} | {trial.task} | {trial.lag} | seed {trial.seed}: {note}"
-            )
-            say(line, style="red")
+            place = f"{trial.id} {trial.arm} | {trial.task} | {trial.lag} | seed {trial.seed}"
+            parts.append(Text(f"{place}: {entry.note}", style="red"))
+    changed = Counter((entry.trial.arm, ", ".join(entry.stale)) for entry in taken.stale)
+    for (arm, files), n in changed.items():
+        parts.append(Text(f"stale: {n} trials of {arm}: {files} changed", style="red"))
     if taken.open:
-        say(f"to go on: longdep run {study}")
+        parts.append(Text(f"to go on: longdep run {reference}"))
+    # What failed or is damaged waits for somebody to run it again.
+    waiting = taken.states["failed"] + taken.states["damaged"]
+    return Look(Group(*parts), line, is_over=len(taken.open) == waiting)
 
 
-@app.command()
-@one_line_errors
+@app.command(rich_help_panel="Studies")
 def report(
     study: StudyName,
     out: Annotated[
@@ -338,9 +217,11 @@ def report(
 ) -> None:
     """Write the report of a study: one HTML page, figures, tables.
 
-    Example: longdep report quick
+    Examples:
+        longdep report quick
+        longdep report runs/quick --out somewhere/else
     """
-    declared, folder = _recorded(study, None)
+    declared, folder = opening.recorded(study, None)
     from analysis import report as reports
     from analysis.json_file import StudyFileError
 
@@ -353,77 +234,4 @@ def report(
     say(f"the report: {page}")
 
 
-@app.command("list")
-@one_line_errors
-def list_(
-    what: Annotated[str, typer.Argument(metavar="architectures|tasks|studies")],
-) -> None:
-    """List architectures, tasks or studies.
-
-    Example: longdep list architectures
-    """
-    kinds = ("architectures", "tasks", "studies")
-    if what not in kinds:
-        raise StudyError(
-            f"no list of {what!r}; lists: {', '.join(kinds)}{registry.hint(what, kinds)}"
-        )
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    if what == "studies":
-        for name in loading.names():
-            table.add_row(name, _first_line(loading.STUDIES / f"{name}.py"))
-    else:
-        for entry in registry.entries(what[:-1]):
-            if entry.error:
-                table.add_row(entry.name, escape(entry.error), style="red")
-                continue
-            table.add_row(entry.name, entry.summary)
-            table.add_row("", f"[dim]{entry.constants.get('paper', '')}[/]")
-            for name, option in entry.options.items():
-                allowed = " | ".join(map(str, option.allowed)) or option.annotation
-                table.add_row("", f"[dim]{name}: {allowed}, default {option.default}[/]")
-            for name, meaning in entry.constants.get("dialects", {}).items():
-                table.add_row("", f"[dim]{entry.name}/{name}: {meaning}[/]")
-    console.print(table)
-
-
-def _first_line(path: Path) -> str:
-    import ast
-
-    try:
-        return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-    except SyntaxError as error:
-        return f"{path}:{error.lineno}: {error.msg}"
-
-
-@app.command()
-@one_line_errors
-def check(
-    architecture: Annotated[str, typer.Argument(help="NAME, FILE.py:Class or module:Class.")],
-) -> None:
-    """Try the contract on an architecture, with a verdict per clause.
-
-    Example: longdep check my_cells.py:Mine
-    """
-    registry.describe("architecture", architecture)
-    import torch
-
-    from lightning_modules import contract
-
-    torch.set_num_threads(1)
-    try:
-        found = registry.load("architecture", architecture)
-    except Exception as error:
-        raise StudyError(f"{architecture} does not import: {loading.one_line(error)}") from None
-    broken = 0
-    for verdict in contract.check(found):
-        broken += verdict.problem is not None
-        if verdict.problem is None:
-            say(f"holds   {verdict.clause}", style="green")
-        else:
-            say(f"BROKEN  {verdict.clause}: {verdict.problem}", style="red")
-    count = len(contract.CLAUSES)
-    say(f"{architecture}: {count - broken} of {count} clauses hold")
-    if broken:
-        raise typer.Exit(1)
+app.add_typer(cli_registry.app)

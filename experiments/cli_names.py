@@ -1,0 +1,79 @@
+"""The arguments that several commands take, and what a shell completes them to."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments import loading
+from lightning_modules import registry
+
+LISTS = ("architectures", "tasks", "studies")
+KINDS = ("architecture", "task", "study")
+
+
+def studies() -> list[str]:
+    """Name the studies."""
+    return loading.names()
+
+
+def tasks() -> list[tuple[str, str]]:
+    """Name the tasks, and each in its dialects, with a word on what they are."""
+    named = []
+    for entry in registry.entries("task"):
+        dialects: dict[str, str] = entry.constants.get("dialects", {})
+        named += [(entry.name, entry.summary)]
+        named += [(f"{entry.name}/{dialect}", what) for dialect, what in dialects.items()]
+    return named
+
+
+def architectures() -> list[tuple[str, str]]:
+    """Name the architectures."""
+    return [(entry.name, entry.summary) for entry in registry.entries("architecture")]
+
+
+def everything() -> list[str | tuple[str, str]]:
+    """Name what can be checked."""
+    whole_tasks = [(entry.name, entry.summary) for entry in registry.entries("task")]
+    return [*architectures(), *whole_tasks, *studies()]
+
+
+def lists() -> list[str]:
+    """Name what can be listed."""
+    return list(LISTS)
+
+
+def kinds() -> list[str]:
+    """Name what can be begun."""
+    return list(KINDS)
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY",
+        help="A name, FILE.py, study.json, or a study's folder.",
+        autocompletion=studies,
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: runs/STUDY.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Some trials: arm=lstm,task=adding,lag=30,seed=0."),
+]
+Add = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add",
+        metavar="FILE.py:Class",
+        help="One more arm; also module:Class, NAME.",
+        autocompletion=architectures,
+    ),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="FILE.py:Class", help="Outside code that a study.json brings."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; default: the cores.")
+]

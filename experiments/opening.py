@@ -1,0 +1,55 @@
+"""From what a user names to a study and its folder."""
+
+from pathlib import Path
+
+from experiments import loading
+from experiments.folder import StudyFolder
+from experiments.loading import StudyError
+from experiments.study import Arm, Study
+
+
+def declared(
+    reference: str, out: Path | None, add: list[str] | None = None, allow: list[str] | None = None
+) -> tuple[Study, StudyFolder]:
+    """Find a study and its folder; a folder is itself a reference, to the study recorded in it.
+
+    Raises
+    ------
+    StudyError
+        When there is no such study, or an arm cannot be added to it.
+    """
+    path = Path(reference)
+    if (path / "study.json").is_file():
+        study = loading.load(str(path / "study.json"), allow=[*(allow or ()), *(add or ())])
+        folder = StudyFolder(out or path)
+    else:
+        study = loading.load(reference, allow=[*(allow or ()), *(add or ())])
+        folder = StudyFolder(out or Path("runs") / study.name)
+    for extra in add or ():
+        study = _with_arm(study, extra)
+    return study, folder
+
+
+def recorded(reference: str, out: Path | None) -> tuple[Study, StudyFolder]:
+    """Find a study that has been run, as its folder records it.
+
+    Raises
+    ------
+    StudyError
+        When nothing has been run yet.
+    """
+    is_folder = (Path(reference) / "study.json").is_file()
+    folder = StudyFolder(Path(reference)) if is_folder else declared(reference, out)[1]
+    study = folder.recorded()
+    if study is None:
+        raise StudyError(f"{folder.path}: nothing has been run yet; longdep run {reference}")
+    return study, folder
+
+
+def _with_arm(study: Study, reference: str) -> Study:
+    try:
+        # Resolved, as the study's are: one and the same file may be named in several ways.
+        is_there = Arm(architecture=reference).architecture in {a.architecture for a in study.arms}
+        return study if is_there else study.with_arm(reference)
+    except ValueError as error:
+        raise StudyError(f"--add {reference}: {loading.one_line(error)}") from None

@@ -1,0 +1,89 @@
+"""What a study would run, as tables: arms, tasks, sizes at the budget, and how long it takes."""
+
+from contextlib import nullcontext
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from experiments import timing
+from experiments.cli_lines import console, say
+from experiments.folder import StudyFolder
+from experiments.study import Study
+
+
+def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
+    """Print the plan of a study; creates nothing."""
+    trials = study.trials()
+    missing = [trial for trial in trials if folder.result(trial.id) is None]
+    say(f"{study.name}: {study.question}", style="bold")
+    places = sum(len(axis.lags) for axis in study.tasks)
+    say(
+        f"{len(study.resolved_arms)} arms x {places} (task, lag) x {len(study.seeds)} seeds "
+        f"= {len(trials)} trials; {len(trials) - len(missing)} done in {folder.path}"
+    )
+    table = _table("task", "lags")
+    for axis in study.tasks:
+        table.add_row(axis.task, ", ".join(map(str, axis.lags)))
+    console.print(table)
+    for line in inequalities(study):
+        say(line, style="yellow")
+    table = _table("arm", "options")
+    for arm in study.resolved_arms:
+        options = ", ".join(f"{name}={value}" for name, value in arm.options.items())
+        role = " (reference)" if arm.label == study.resolved_reference else ""
+        table.add_row(escape(arm.label + role), escape(options))
+    console.print(table)
+    _show_sizes(study)
+    if not missing:
+        say("nothing is left to run")
+        return
+    # Found out while somebody waits, and the rest can be read meanwhile.
+    with console.status("timing") if console.is_terminal else nullcontext():
+        estimate = timing.estimate(trials, missing, folder)
+    if estimate is None:
+        say("the time is estimated where torch is installed, or a trial has finished", style="dim")
+        return
+    count = min(workers or timing.cores(), len(missing))
+    left = "" if len(missing) == len(trials) else f"{len(missing)} left: "
+    say(f"{left}{estimate.text(count)}")
+
+
+def inequalities(study: Study) -> list[str]:
+    """Say, a line each, where the arms of a study are not trained alike."""
+    lines = []
+    recipes = [arm.recipe for arm in study.resolved_arms if arm.recipe is not None]
+    for field in type(study.recipe).model_fields:
+        values = {getattr(recipe, field) for recipe in recipes}
+        if len(values) > 1:
+            given = ", ".join(
+                f"{arm.label} {getattr(arm.recipe, field)}" for arm in study.resolved_arms
+            )
+            lines.append(f"not equal between arms: {field}: {given}")
+    return lines
+
+
+def _show_sizes(study: Study) -> None:
+    sizes = _sizes(study)
+    if not sizes:
+        say("sizes are counted where torch is installed", style="dim")
+        return
+    budget = study.budget
+    table = _table("arm", "task", "units", budget.measure, "off")
+    for (label, task), match in sizes.items():
+        cells = f"{match.hidden_size:,}", f"{match.counted:,}", f"{match.deviation:+.1%}"
+        table.add_row(escape(label), task, *cells)
+    console.print(table)
+    say(f"counted; the budget is {budget.amount:,} {budget.measure}", style="dim")
+
+
+def _sizes(study: Study) -> dict[tuple[str, str], Any]:
+    try:
+        from experiments import sizes
+    except ImportError:
+        return {}
+    return dict(sizes.of(study))
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False)
