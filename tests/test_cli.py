@@ -245,7 +245,7 @@ def test_a_mistake_in_a_study_file_is_one_line(
         (["run", "nowhere.py"], "no study file"),
         (["run", "quick", "--only", "arm=lstn"], "did you mean 'lstm'"),
         (["run", "quick", "--only", "arn=lstm"], "did you mean 'arm'"),
-        (["run", "quick", "--only", "lag=7"], "the study has 1, 2, 5, 10, 16, 30, 50"),
+        (["run", "quick", "--only", "lag=7"], "the study has 1, 2, 5, 10, 16, 25, 30, 50"),
         (["run", "quick", "--only", "task=adding,lag=50"], "no such trial"),
         (["run", "quick", "--add", "lstn"], "did you mean 'lstm'"),
         (["run", "quick", "--add", "no.py:Mine"], "no such file"),
