@@ -84,11 +84,27 @@ def outputs_have_the_promised_size(build: Build) -> None:
     require(isinstance(state, tuple), f"the state is a {type(state).__name__}, not a tuple")
     for part in state:
         require(part.shape[0] == BATCH, f"a state of shape {tuple(part.shape)} for batch {BATCH}")
+    if isinstance(layer, Recurrent):
+        before, after = _shapes(layer.initial_state(BATCH)), _shapes(state)
+        require(before == after, f"the state has shapes {before} before a step, {after} after it")
+        names = len(layer.state_names)
+        require(names == len(after), f"{names} `state_names` for a state of {len(after)} tensors")
+
+
+def sizes_can_be_counted(build: Build) -> None:
+    """It has the sizes asked for; more hidden units are more weights, counted undrawn."""
+    layer = build()
+    has = layer.input_size, getattr(layer, "hidden_size", HIDDEN)
+    require(has == (INPUT, HIDDEN), f"input and hidden size are {has}, not {(INPUT, HIDDEN)}")
+    with torch.device("meta"):
+        small, large = _count(build()), _count(build(INPUT, 2 * HIDDEN))
+    require(small == _count(layer), f"{small} weights on the meta device, {_count(layer)} off it")
+    require(large > small, f"{small} weights at {HIDDEN} hidden units, {large} at {2 * HIDDEN}")
 
 
 def forward_is_the_loop(build: Build) -> None:
     """`forward` equals the loop over `step`, outputs, last state and gradients."""
-    layer = build()
+    layer = _off_its_start(build())
     if not isinstance(layer, Recurrent):
         return
     x = _input()
@@ -106,7 +122,7 @@ def forward_is_the_loop(build: Build) -> None:
 
 def a_carried_state_changes_nothing(build: Build) -> None:
     """A sequence in two parts, the state carried, gives what the whole gives."""
-    layer = build()
+    layer = _off_its_start(build())
     x = _input()
     whole, end = layer(x)
     first, state = layer(x[:, :3])
@@ -117,7 +133,7 @@ def a_carried_state_changes_nothing(build: Build) -> None:
 
 def nothing_looks_ahead(build: Build) -> None:
     """Outputs before a step do not depend on the inputs from that step on."""
-    layer = build()
+    layer = _off_its_start(build())
     x = _input()
     changed = x.clone()
     changed[:, 4:] += 1.0
@@ -126,7 +142,7 @@ def nothing_looks_ahead(build: Build) -> None:
 
 def examples_do_not_meet(build: Build) -> None:
     """An example's outputs do not depend on the others of its batch."""
-    layer = build()
+    layer = _off_its_start(build())
     x = _input()
     changed = x.clone()
     changed[1:] += 1.0
@@ -135,13 +151,20 @@ def examples_do_not_meet(build: Build) -> None:
 
 
 def gradients_reach_the_first_step(build: Build) -> None:
-    """Over 8 steps the gradient of the last output is finite and reaches the first input."""
-    layer = build()
+    """Over 8 steps the gradient is finite; the first input reaches the end, and a later output."""
+    layer = _off_its_start(build())
     x = _input(time=8).requires_grad_()
-    layer(x)[0][:, -1].square().sum().backward()
-    assert x.grad is not None
-    require(bool(x.grad.isfinite().all()), "the gradient is not finite")
-    require(bool((x.grad[:, 0] != 0).any()), "the gradient at the first step is exactly 0")
+    y, state = layer(x)
+    for where, parts in (
+        ("the last output and state", (y[:, -1], *state)),
+        ("later outputs", (y[:, 1:],)),
+    ):
+        reached = [part.square().sum() for part in parts if part.requires_grad]
+        require(bool(reached), f"{where} has no gradient")
+        (gradient,) = torch.autograd.grad(sum(reached), x, retain_graph=True)
+        require(bool(gradient.isfinite().all()), "the gradient is not finite")
+        is_there = bool((gradient[:, 0] != 0).any())
+        require(is_there, f"the gradient of {where} at the first step is exactly 0")
 
 
 def every_weight_is_used(build: Build) -> None:
@@ -185,6 +208,22 @@ def it_runs_in_float32(build: Build) -> None:
     require(bool(y.isfinite().all()), "outputs are not finite")
 
 
+def it_runs_in_bfloat16(build: Build) -> None:
+    """It learns in bfloat16 under autocast, or says why not (`no_bfloat16`)."""
+    layer, x = build().float(), _input().float()
+    if layer.no_bfloat16:
+        return
+    exact, _ = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, _ = layer(x)
+    off = float((y - exact).detach().abs().max() / exact.detach().abs().max().clamp(min=1))
+    # Eight bits of mantissa, 4e-3 a step: 7 steps stay well below a tenth.
+    require(off < 0.1, f"outputs are off by {off:.1e}")
+    y.float().square().sum().backward()
+    is_finite = all(bool(p.grad.isfinite().all()) for p in _trained(layer) if p.grad is not None)
+    require(is_finite, "the gradient is not finite")
+
+
 def step_computes_the_gates(build: Build) -> None:
     """Gates, where it has any, are those that `step` itself calls for, each [batch, hidden]."""
     layer = build()
@@ -204,9 +243,31 @@ def step_computes_the_gates(build: Build) -> None:
     require(len(calls) == 1, f"`step` calls `gates` {len(calls)} times, not once")
     for name, gate in calls[0].items():
         require(gate.shape[0] == BATCH, f"gate {name} has shape {tuple(gate.shape)}")
-        if name != "candidate":
+        if name not in ("candidate", *layer.state_names):
             inside = bool((gate >= 0).all() and (gate <= 1).all())
             require(inside, f"gate {name} leaves [0, 1]")
+
+
+def step_compiles(build: Build) -> None:
+    """`step` is one graph for torch.compile (backend aot_eager), and gives the same."""
+    layer = _off_its_start(build())
+    if not isinstance(layer, Recurrent):
+        return
+    # Imported here: it takes a second, and nothing else needs it.
+    from torch import _dynamo
+
+    p_t, state = layer.project(_input())[:, 0].detach(), layer.initial_state(BATCH)
+    torch.compiler.reset()
+    try:
+        # torch's own recurrent modules may hold the weights; their kernels are not called.
+        with _dynamo.config.patch(allow_rnn=True):
+            step = torch.compile(layer.step, backend="aot_eager", fullgraph=True)
+            y, after = step(p_t, state)
+    except _dynamo.exc.TorchDynamoException as error:
+        raise BrokenClauseError(" ".join(str(error).split())[:200]) from None
+    expected, expected_after = layer.step(p_t, state)
+    _same(y, expected, "outputs")
+    _same_state(after, expected_after)
 
 
 CLAUSES: dict[str, Callable[[Build], None]] = {
@@ -215,6 +276,7 @@ CLAUSES: dict[str, Callable[[Build], None]] = {
         it_names_a_paper,
         options_are_keywords,
         outputs_have_the_promised_size,
+        sizes_can_be_counted,
         forward_is_the_loop,
         a_carried_state_changes_nothing,
         nothing_looks_ahead,
@@ -225,7 +287,9 @@ CLAUSES: dict[str, Callable[[Build], None]] = {
         saved_weights_bring_it_back,
         it_takes_the_smallest_sizes,
         it_runs_in_float32,
+        it_runs_in_bfloat16,
         step_computes_the_gates,
+        step_compiles,
     )
 }
 
@@ -241,12 +305,30 @@ def _input(batch: int = BATCH, time: int = TIME) -> Tensor:
     return torch.randn(batch, time, INPUT, generator=generator, dtype=torch.float64)
 
 
+def _off_its_start(layer: Layer) -> Layer:
+    # A special start (a matrix of zeros, the identity) would hide what a clause looks for.
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for weight in _trained(layer):
+            noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+            weight.add_(noise, alpha=0.1)
+    return layer
+
+
 def _named_trained(layer: Layer) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, p) for name, p in layer.named_parameters() if p.requires_grad]
 
 
 def _trained(layer: Layer) -> list[torch.nn.Parameter]:
     return [p for _, p in _named_trained(layer)]
+
+
+def _count(layer: Layer) -> int:
+    return sum(p.numel() for p in _trained(layer))
+
+
+def _shapes(state: State) -> list[tuple[int, ...]]:
+    return [tuple(part.shape) for part in state]
 
 
 def _same(a: Tensor, b: Tensor, what: str) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightning_modules.architectures.base import Layer, Recurrent
+from lightning_modules.architectures.base import Layer, Path, Recurrent
 from lightning_modules.tasks.base import Batch
 
 
@@ -64,6 +64,6 @@ def count_flops_per_step(network: Network) -> int:
     return int(counter.get_total_flops())
 
 
-def path_of(layer: Layer) -> Literal["fused", "loop"]:
+def path_of(layer: Layer) -> Path:
     """Name the way a layer runs over a sequence; measured times of two paths are not compared."""
-    return "loop" if type(layer).forward is Recurrent.forward else "fused"
+    return "loop" if type(layer).forward is Recurrent.forward else layer.path

@@ -1,10 +1,12 @@
 """Planted faults: each is caught by `longdep check`, by the clause that names it."""
 
+import jaxtyping
 import pytest
 import torch
+from references import REFERENCES
 from torch import Tensor, nn
 
-from lightning_modules import contract
+from lightning_modules import contract, registry
 from lightning_modules.architectures.base import Recurrent, State
 
 
@@ -97,6 +99,100 @@ class CarriesDeadWeight(Honest):
         self.spare = nn.Parameter(torch.zeros(3))
 
 
+class GrowsItsState(Honest):
+    """Carries one number more with every step."""
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(p_t + self.U(state[0][:, : self.hidden_size]))
+        return h, (torch.cat([h, state[0][:, :1]], 1),)
+
+
+class NamesTooMuch(Honest):
+    """Names a tensor that its state does not have."""
+
+    state_names = ("hidden", "cell")
+
+    def initial_state(self, batch: int) -> State:
+        return (self.zeros(batch, self.hidden_size),)
+
+
+class HasItsOwnWidth(Honest):
+    """Takes no notice of the hidden size asked for."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, 5)
+
+
+class LooksAtItsNumbers(Honest):
+    """Cannot be built without drawing its weights."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.largest = float(self.U.weight.detach().abs().max())
+
+
+class ReadsOnlyTheInput(Honest):
+    """Carries a state that no output depends on."""
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(p_t + self.U(state[0]))
+        return torch.tanh(p_t), (h,)
+
+
+class HasNoSlope(Honest):
+    """Takes a root whose slope at 0 is infinite."""
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(p_t + self.U(state[0])) + (0 * p_t).sqrt()
+        return h, (h,)
+
+
+class NeedsFloat32(Honest):
+    """Mixes precisions that autocast does not."""
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.lerp(state[0], self.U(state[0]).tanh(), 0.5) + p_t.tanh()
+        return h, (h,)
+
+
+class SaysItNeedsFloat32(NeedsFloat32):
+    """Says so."""
+
+    no_bfloat16 = "it mixes precisions"
+
+
+class AsksItsNumbers(Honest):
+    """Decides by a number that a graph does not have."""
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(p_t + self.U(state[0]))
+        if float(h.detach().sum()) > 1e6:
+            h = torch.zeros_like(h)
+        return h, (h,)
+
+
+class WritesItsState(Honest):
+    """Gives what its state becomes beside its gates."""
+
+    def gates(self, p_t: Tensor, state: State) -> dict[str, Tensor]:
+        return {"hidden": torch.tanh(p_t + self.U(state[0])) - 1}
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        h = self.gates(p_t, state)["hidden"]
+        return h, (h,)
+
+
+class SwapsItsGates(registry.load("architecture", "lstm")):  # type: ignore[misc]
+    """Writes with the forget gate and forgets with the input gate."""
+
+    def gates(self, p_t: Tensor, state: State) -> dict[str, Tensor]:
+        i, f, g, o = p_t.chunk(4, 1)
+        return super().gates(torch.cat([f, i, g, o], 1), state)
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        return Recurrent.forward(self, x, state)
+
+
 class HasNoPaper(Honest):
     """Says nowhere where it comes from."""
 
@@ -118,8 +214,22 @@ def broken(architecture: type[Recurrent]) -> set[str]:
     return {v.clause for v in contract.check(architecture) if v.problem}
 
 
-def test_an_honest_architecture_breaks_no_clause() -> None:
-    assert broken(Honest) == set()
+@pytest.mark.parametrize("honest", [Honest, SaysItNeedsFloat32, WritesItsState])
+def test_an_honest_architecture_breaks_no_clause(honest: type[Recurrent]) -> None:
+    assert broken(honest) == set()
+
+
+def test_swapped_gates_keep_the_contract_and_only_the_equations_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The tests check shapes as they run; those checks cannot be traced.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert broken(SwapsItsGates) == set()
+    layer = contract.builder(SwapsItsGates, {})()
+    step = REFERENCES["lstm"]({n: p.detach().numpy() for n, p in layer.named_parameters()}, {})
+    x = torch.ones(1, 1, 3, dtype=torch.float64)
+    expected, _ = step(x[0, 0].numpy(), [part[0].numpy() for part in layer.initial_state(1)])
+    assert abs(layer(x)[0][0, 0].detach().numpy() - expected).max() > 0.01
 
 
 @pytest.mark.parametrize(
@@ -130,9 +240,17 @@ def test_an_honest_architecture_breaks_no_clause() -> None:
         (LooksAhead, contract.nothing_looks_ahead),
         (MixesTheBatch, contract.examples_do_not_meet),
         (WrongSize, contract.outputs_have_the_promised_size),
+        (GrowsItsState, contract.outputs_have_the_promised_size),
+        (NamesTooMuch, contract.outputs_have_the_promised_size),
+        (HasItsOwnWidth, contract.sizes_can_be_counted),
+        (LooksAtItsNumbers, contract.sizes_can_be_counted),
         (RollsDice, contract.the_seed_decides),
         (IgnoresTheSeed, contract.the_seed_decides),
         (Forgets, contract.gradients_reach_the_first_step),
+        (ReadsOnlyTheInput, contract.gradients_reach_the_first_step),
+        (HasNoSlope, contract.gradients_reach_the_first_step),
+        (NeedsFloat32, contract.it_runs_in_bfloat16),
+        (AsksItsNumbers, contract.step_compiles),
         (CarriesDeadWeight, contract.every_weight_is_used),
         (HasNoPaper, contract.it_names_a_paper),
         (LeavesTheUnitInterval, contract.step_computes_the_gates),

@@ -1,6 +1,7 @@
 """Budgets: the nearest size, found by counting; too far is refused."""
 
 import pytest
+import torch
 
 from lightning_modules import registry
 from lightning_modules.architectures.base import Recurrent
@@ -18,7 +19,11 @@ def build(name: str, **options: object) -> object:
 def test_the_nearest_size_is_found(name: str, budget: int) -> None:
     make = build(name)
     found = match(make, measure="parameters", budget=budget)
-    off = {size: abs(count_parameters(make(size)) - budget) for size in range(1, 260)}
+    # More units are more weights, so that a size beyond twice the found one cannot be nearer.
+    with torch.device("meta"):
+        sizes = range(1, 2 * found.hidden_size, 1 + found.hidden_size // 100)
+        near = range(max(1, found.hidden_size - 5), found.hidden_size + 6)
+        off = {size: abs(count_parameters(make(size)) - budget) for size in {*sizes, *near}}
     assert off[found.hidden_size] == min(off.values())
     assert found.counted == count_parameters(make(found.hidden_size))
     assert found.deviation == pytest.approx(found.counted / budget - 1)
@@ -32,8 +37,6 @@ def test_a_state_can_be_the_budget(name: str) -> None:
 
 
 def test_counting_draws_no_numbers_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
     match(build("rnn"), measure="parameters", budget=5000)
@@ -49,8 +52,6 @@ def test_the_smaller_of_two_equally_near_sizes_is_taken() -> None:
     class Wide(Recurrent):
         def __init__(self, input_size: int, hidden_size: int) -> None:
             super().__init__(input_size, 100 * hidden_size)
-            import torch
-
             self.w = torch.nn.Parameter(torch.empty(100 * hidden_size))
 
     make = lambda size: Network(Wide(1, size), 1, "last")  # noqa: E731

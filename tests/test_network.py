@@ -1,10 +1,13 @@
 """The network around a layer: what goes in, what comes out, what is counted."""
 
 import torch
+from torch import Tensor
 
-from lightning_modules.architectures.base import Recurrent
+from lightning_modules.architectures.base import Recurrent, State
 from lightning_modules.architectures.highway import Highway
 from lightning_modules.architectures.lstm import LSTM
+from lightning_modules.architectures.min_gru import MinGRU
+from lightning_modules.architectures.orthogonal import Orthogonal
 from lightning_modules.architectures.rnn import RNN
 from lightning_modules.network import (
     Network,
@@ -53,7 +56,14 @@ def test_flops_of_a_step_are_those_of_its_products_whatever_the_path() -> None:
 
 
 def test_the_path_is_named() -> None:
-    assert (path_of(RNN(4, 5)), path_of(LSTM(4, 5)), path_of(Highway(4, 5))) == (
-        "fused", "fused", "loop",
-    )  # fmt: skip
+    class Faster(Highway):
+        """Has a way of its own, and does not say which."""
+
+        def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+            return Recurrent.forward(self, x, state)
+
+    layers = (RNN, LSTM, Highway, Faster, MinGRU, Orthogonal)
+    paths = ("fused", "fused", "loop", "fused", "scan", "loop")
+    assert tuple(path_of(layer(4, 5)) for layer in layers) == paths
+    assert path_of(LSTM(4, 5, without="output_gate")) == "loop"
     assert Highway.forward is Recurrent.forward

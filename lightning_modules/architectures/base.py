@@ -1,6 +1,6 @@
 """What every architecture promises."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -9,12 +9,26 @@ from torch import Tensor, nn
 State = tuple[Tensor, ...]
 """What a layer carries from one step to the next: tensors of shape [batch, ...]."""
 
+Sequence = Float[Tensor, "batch time _"]
+Vector = Float[Tensor, "batch _"]
+Gates = dict[str, Vector]
+
+Path = Literal["fused", "scan", "loop"]
+"""How a layer runs over a sequence: one kernel, a parallel scan, or step by step."""
+
 
 class Layer(nn.Module):
     """A causal map from sequence to sequence that can go on from a carried state."""
 
     paper: ClassVar[str]
     """Where it comes from, as "Author Year, arXiv:..." or journal; printed in every report."""
+
+    path: Path = "fused"
+    """How its own `forward` runs; measured times of two paths are not compared."""
+    no_bfloat16: ClassVar[str] = ""
+    """Why it does not run in bfloat16 under autocast, where it does not."""
+    combinations: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """Options that the tests try together, beside each value of each option alone."""
 
     input_size: int
     output_size: int
@@ -34,7 +48,7 @@ class Recurrent(Layer):
     """
 
     state_names: tuple[str, ...] = ("hidden",)
-    """What each tensor of the state is, in order; a state of more tensors names them."""
+    """What each tensor of the state is, in order."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -43,8 +57,8 @@ class Recurrent(Layer):
         self.output_size = hidden_size
 
     def initial_state(self, batch: int) -> State:
-        """Give the state before the first step: zeros, unless overridden."""
-        return (self.zeros(batch, self.hidden_size),)
+        """Give the state before the first step: a zero vector for each name, unless overridden."""
+        return tuple(self.zeros(batch, self.hidden_size) for _ in self.state_names)
 
     def project(
         self, x: Float[Tensor, "batch time input"]
@@ -57,13 +71,14 @@ class Recurrent(Layer):
     ) -> dict[str, Float[Tensor, "batch hidden"]]:
         """Compute the gates of one step, by name; `step` calls this, so they are in one place.
 
-        Under the key `candidate` stands what is written, where one product serves both.
+        Where one computation serves both, two kinds of key are no gates: `candidate` is what is
+        written, and a name of `state_names` is what that tensor of the state becomes.
         """
         return {}
 
     def step(
         self, p_t: Float[Tensor, "batch projected"], state: State
-    ) -> tuple[Float[Tensor, "batch hidden"], State]:
+    ) -> tuple[Float[Tensor, "batch output"], State]:
         """Move the state by one step: `p_t` is `project(x)[:, t]`."""
         raise NotImplementedError
 
@@ -73,8 +88,10 @@ class Recurrent(Layer):
         """Loop over `step`. Overridden only for speed, and held equal to this by the contract."""
         state = self.initial_state(x.shape[0]) if state is None else state
         outputs = []
+        # In the weights' precision: a state that autocast keeps in bfloat16 loses small additions.
+        projected = self.project(x).to(next(self.parameters()).dtype)
         # Unbound once: on the way back, each p[:, t] would write a zero tensor of p's full size.
-        for p_t in self.project(x).unbind(1):
+        for p_t in projected.unbind(1):
             y_t, state = self.step(p_t, state)
             outputs.append(y_t)
         return torch.stack(outputs, 1), state

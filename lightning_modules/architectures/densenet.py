@@ -1,46 +1,57 @@
 """DenseNet-style connections through time."""
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from typing import Literal
 
-from lightning_modules.architectures.base import Recurrent, State
+import torch
+from torch import nn
+
+from lightning_modules.architectures.base import Recurrent, Sequence, State, Vector
 
 
 class DenseNet(Recurrent):
-    """DenseNet-style connections through time: each step sees the last k states directly.
+    """DenseNet-style connections through time: each step sees several earlier states directly.
 
-    h_t = tanh(W x_t + sum_{j=1..k} U_j h_{t-j} + b)
+    h_t = tanh(W x_t + sum_{j=1..k} U_j h_{t-d_j} + b),   k = `last`
 
-    The higher-order recurrence of Soltani & Jiang 2016 (arXiv:1605.00064) with the dense pattern of
-    Huang 2017. The U_j start orthogonal and divided by k, so that together they neither grow nor
-    shrink a constant state by more than one orthogonal matrix would.
+    `delays` dense sees d_j = 1, 2, .. k; doubling sees 1, 2, 4, .. 2^(k-1) (DiPietro 2017,
+    arXiv:1702.07805). `matrices` shared has one U and a trained scalar a_j each, U_j = a_j U. This
+    is the higher-order recurrence of Soltani & Jiang with the dense pattern of Huang. The U_j start
+    orthogonal and divided by k: together they move a constant state as one such matrix would.
     """
 
     paper = "Huang 2017, arXiv:1608.06993; through time Soltani & Jiang 2016, arXiv:1605.00064"
+    combinations = ({"delays": "doubling", "matrices": "shared"},)
 
-    def __init__(self, input_size: int, hidden_size: int, *, last: int = 4) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        last: int = 4,
+        delays: Literal["dense", "doubling"] = "dense",
+        matrices: Literal["own", "shared"] = "own",
+    ) -> None:
         super().__init__(input_size, hidden_size)
         if last < 1:
             raise ValueError(f"last is {last}; a step sees at least 1 state")
-        self.last = last
-        self.state_names = tuple(f"hidden {j} back" for j in range(1, last + 1))
+        self.delays = [j + 1 if delays == "dense" else 2**j for j in range(last)]
+        self.state_names = tuple(f"hidden {j} back" for j in range(1, self.delays[-1] + 1))
         self.W = nn.Linear(input_size, hidden_size)
-        self.U = nn.Linear(last * hidden_size, hidden_size, bias=False)
+        count = last if matrices == "own" else 1
+        self.U = nn.Linear(count * hidden_size, hidden_size, bias=False)
+        self.a = nn.Parameter(torch.full((last,), 1 / last)) if matrices == "shared" else None
         with torch.no_grad():
             for block in self.U.weight.split(hidden_size, dim=1):
-                block.copy_(nn.init.orthogonal_(torch.empty_like(block)) / last)
+                block.copy_(nn.init.orthogonal_(torch.empty_like(block)) / count)
 
-    def initial_state(self, batch: int) -> State:
-        return tuple(self.zeros(batch, self.hidden_size) for _ in range(self.last))
-
-    def project(
-        self, x: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time projected"]:
+    def project(self, x: Sequence) -> Sequence:
         return self.W(x)
 
-    def step(
-        self, p_t: Float[Tensor, "batch projected"], state: State
-    ) -> tuple[Float[Tensor, "batch hidden"], State]:
-        h = torch.tanh(p_t + self.U(torch.cat(state, dim=1)))
+    def step(self, p_t: Vector, state: State) -> tuple[Vector, State]:
+        seen = [state[d - 1] for d in self.delays]
+        if self.a is None:
+            product = self.U(torch.cat(seen, dim=1))
+        else:
+            product = self.U(torch.einsum("k,kbn->bn", self.a, torch.stack(seen)))
+        h = torch.tanh(p_t + product)
         return h, (h, *state[:-1])

@@ -3,60 +3,80 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from lightning_modules.architectures.base import Recurrent, State
+from lightning_modules.architectures._weights import Weights, with_one_bias
+from lightning_modules.architectures.base import Recurrent, Sequence, State, Vector
 
 
 class RNN(Recurrent):
     """Vanilla recurrence: the whole state is rewritten at every step.
 
-    h_t = tanh(W x_t + U h_{t-1} + b), or ReLU in place of tanh.
+    h_t = tanh(W x_t + U h_{t-1} + b), or ReLU in place of tanh, or nothing (linear).
 
     `start` is the start of U: orthogonal; the identity (IRNN, meant for ReLU: b = 0 and
-    W ~ N(0, .001^2); Le 2015, arXiv:1504.00941); or torch's default, uniform within 1/sqrt(n).
+    W ~ N(0, .001^2); Le 2015, arXiv:1504.00941); zero; scaled, N(0, 1) divided by its spectral
+    radius (Pascanu 2013, arXiv:1211.5063, has .95); or torch's default, uniform within 1/sqrt(n).
+    `spectral_radius` is that of an orthogonal, identity or scaled start; W's start is multiplied by
+    `input_scale`.
     """
 
     paper = "Elman 1990, Cognitive Science 14(2)"
+    combinations = ({"activation": "relu", "start": "identity"},)
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         *,
-        activation: Literal["tanh", "relu"] = "tanh",
-        start: Literal["orthogonal", "identity", "default"] = "orthogonal",
+        activation: Literal["tanh", "relu", "linear"] = "tanh",
+        start: Literal["orthogonal", "identity", "zero", "scaled", "default"] = "orthogonal",
+        spectral_radius: float = 1.0,
+        input_scale: float = 1.0,
     ) -> None:
         super().__init__(input_size, hidden_size)
-        self.activation = torch.tanh if activation == "tanh" else torch.relu
-        self.rnn = nn.RNN(input_size, hidden_size, nonlinearity=activation, batch_first=True)
-        # torch adds two biases; one of them is all that the equation has.
-        self.rnn.bias_hh_l0.requires_grad_(False).zero_()
+        if start in ("zero", "default") and spectral_radius != 1:
+            raise ValueError(f"the start {start} has a spectral radius of its own")
+        self.activation = {"tanh": torch.tanh, "relu": torch.relu}.get(activation, nn.Identity())
+        self.rnn: nn.Module
+        if activation == "linear":
+            self.path = "loop"
+            self.rnn = Weights(input_size, hidden_size, 1)
+        else:
+            kernel = nn.RNN(input_size, hidden_size, nonlinearity=activation, batch_first=True)
+            self.rnn = with_one_bias(kernel)
+        with torch.no_grad():
+            self._begin(start, spectral_radius)
+            self.rnn.weight_ih_l0.mul_(input_scale)
+
+    def _begin(self, start: str, spectral_radius: float) -> None:
+        U = self.rnn.weight_hh_l0
         if start == "orthogonal":
-            nn.init.orthogonal_(self.rnn.weight_hh_l0)
+            nn.init.orthogonal_(U)
         elif start == "identity":
-            nn.init.eye_(self.rnn.weight_hh_l0)
+            nn.init.eye_(U)
             nn.init.normal_(self.rnn.weight_ih_l0, std=0.001)
             nn.init.zeros_(self.rnn.bias_ih_l0)
+        elif start == "zero":
+            nn.init.zeros_(U)
+        elif start == "scaled":
+            nn.init.normal_(U)
+            U.div_(torch.linalg.eigvals(U).abs().max())
+        U.mul_(spectral_radius)
 
-    def project(
-        self, x: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time projected"]:
+    def project(self, x: Sequence) -> Sequence:
         return F.linear(x, self.rnn.weight_ih_l0, self.rnn.bias_ih_l0)
 
-    def step(
-        self, p_t: Float[Tensor, "batch projected"], state: State
-    ) -> tuple[Float[Tensor, "batch hidden"], State]:
+    def step(self, p_t: Vector, state: State) -> tuple[Vector, State]:
         (h,) = state
         h = self.activation(p_t + F.linear(h, self.rnn.weight_hh_l0))
         return h, (h,)
 
-    def forward(
-        self, x: Float[Tensor, "batch time input"], state: State | None = None
-    ) -> tuple[Float[Tensor, "batch time output"], State]:
-        """Run torch's fused kernel."""
+    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+        """Run torch's fused kernel, where it has one."""
+        if self.path == "loop":
+            return super().forward(x, state)
         (h,) = self.initial_state(x.shape[0]) if state is None else state
         y, h = self.rnn(x, h.unsqueeze(0))
         return y, (h.squeeze(0),)
