@@ -1,5 +1,5 @@
 """What every architecture keeps, as clauses that can be tried on any: ours in the tests, anybody's
-by `longdep check`.
+by `longdep check`. Longer than a file should be: the clauses are one list, read and run as one.
 """
 
 import inspect
