@@ -103,21 +103,25 @@ def sizes_can_be_counted(build: Build) -> None:
 
 
 def forward_is_the_loop(build: Build) -> None:
-    """`forward` equals the loop over `step`, outputs, last state and gradients."""
+    """`forward`, with a kernel and without, equals the loop: outputs, last state and gradients."""
     layer = _off_its_start(build())
     if not isinstance(layer, Recurrent):
         return
     x = _input()
-    y, state = layer(x)
-    y_loop, state_loop = Recurrent.forward(layer, x)
-    _same(y, y_loop, "outputs")
-    _same_state(state, state_loop)
-    fast = torch.autograd.grad(y.square().sum(), list(_trained(layer)), allow_unused=True)
-    slow = torch.autograd.grad(y_loop.square().sum(), list(_trained(layer)), allow_unused=True)
-    for (name, _), a, b in zip(_named_trained(layer), fast, slow, strict=True):
-        if a is not None or b is not None:
-            require(a is not None and b is not None, f"{name} has a gradient on one path only")
-            _same(a, b, f"the gradient of {name}")
+    y_loop, state_loop = layer.loop(x)
+    weights = list(_trained(layer))
+    slow = torch.autograd.grad(y_loop.square().sum(), weights, allow_unused=True)
+    for way, (y, state) in (
+        ("forward", layer(x)),
+        ("without_kernel", layer.without_kernel(x, layer.initial_state(BATCH))),
+    ):
+        _same(y, y_loop, f"outputs of {way}")
+        _same_state(state, state_loop)
+        fast = torch.autograd.grad(y.square().sum(), weights, allow_unused=True)
+        for (name, _), a, b in zip(_named_trained(layer), fast, slow, strict=True):
+            if a is not None or b is not None:
+                require(a is not None and b is not None, f"{name} has a gradient on one path only")
+                _same(a, b, f"the gradient of {name} by {way}")
 
 
 def a_carried_state_changes_nothing(build: Build) -> None:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_modules.architectures.base import Layer, Path, Recurrent
+from lightning_modules.kernel.running import Kernel, kernel_for
 from lightning_modules.tasks.base import Batch
 
 
@@ -54,16 +55,27 @@ def count_state(layer: Layer) -> int | None:
 def count_flops_per_step(network: Network) -> int:
     """Count the matrix-product FLOPs of one step of one example, forward, read-out included.
 
-    Counted on the loop path: a fused kernel does the same products out of the counter's sight.
+    Counted on the loop: every other path does the same products out of the counter's sight.
     """
     layer = network.layer
     x = torch.zeros(1, 1, layer.input_size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        y, _ = Recurrent.forward(layer, x) if isinstance(layer, Recurrent) else layer(x)
+        y, _ = layer.loop(x) if isinstance(layer, Recurrent) else layer(x)
         network.read_out(y)
     return int(counter.get_total_flops())
 
 
 def path_of(layer: Layer) -> Path:
     """Name the way a layer runs over a sequence; measured times of two paths are not compared."""
-    return "loop" if type(layer).forward is Recurrent.forward else layer.path
+    return layer.path if why_no_kernel(layer) else "kernel"
+
+
+def why_no_kernel(layer: Layer) -> str:
+    """Say why no kernel runs a layer; an empty line where one does."""
+    if not isinstance(layer, Recurrent):
+        return "it is no Recurrent"
+    if type(layer).forward is not Recurrent.forward:
+        return "it has a `forward` of its own"
+    x = layer.zeros(1, 1, layer.input_size)
+    found = kernel_for(layer, x, layer.initial_state(1))
+    return "" if isinstance(found, Kernel) else found

@@ -1,5 +1,6 @@
 """The network around a layer: what goes in, what comes out, what is counted."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -9,6 +10,8 @@ from lightning_modules.architectures.lstm import LSTM
 from lightning_modules.architectures.min_gru import MinGRU
 from lightning_modules.architectures.orthogonal import Orthogonal
 from lightning_modules.architectures.rnn import RNN
+from lightning_modules.kernel import running
+from lightning_modules.kernel.compiler import compiler
 from lightning_modules.network import (
     Network,
     count_flops_per_step,
@@ -55,14 +58,22 @@ def test_flops_of_a_step_are_those_of_its_products_whatever_the_path() -> None:
     assert count_flops_per_step(Network(LSTM(m, n), k, "last")) == lstm
 
 
-def test_the_path_is_named() -> None:
+def test_the_path_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     class Faster(Highway):
-        """Has a way of its own, and does not say which."""
+        """Has a way of its own."""
+
+        path = "fused"
 
         def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-            return Recurrent.forward(self, x, state)
+            return self.loop(x, state)
 
     layers = (RNN, LSTM, Highway, Faster, MinGRU, Orthogonal)
+    has_own = (None, None, None, "fused", None, None)
+    if compiler() is not None:
+        assert tuple(path_of(layer(4, 5)) for layer in layers) == tuple(
+            p or "kernel" for p in has_own
+        )
+    monkeypatch.setattr(running, "compiler", lambda: None)
     paths = ("fused", "fused", "loop", "fused", "scan", "loop")
     assert tuple(path_of(layer(4, 5)) for layer in layers) == paths
     assert path_of(LSTM(4, 5, without="output_gate")) == "loop"

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lightning_modules.kernel.running import kernel_for
+
 State = tuple[Tensor, ...]
 """What a layer carries from one step to the next: tensors of shape [batch, ...]."""
 
@@ -13,8 +15,9 @@ Sequence = Float[Tensor, "batch time _"]
 Vector = Float[Tensor, "batch _"]
 Gates = dict[str, Vector]
 
-Path = Literal["fused", "scan", "loop"]
-"""How a layer runs over a sequence: one kernel, a parallel scan, or step by step."""
+Path = Literal["kernel", "fused", "scan", "loop"]
+"""How a layer runs over a sequence: by the kernel derived from its `step`, by one of torch's, by a
+parallel scan, or step by step."""
 
 
 class Layer(nn.Module):
@@ -24,7 +27,7 @@ class Layer(nn.Module):
     """Where it comes from, as "Author Year, arXiv:..." or journal; printed in every report."""
 
     path: Path = "fused"
-    """How its own `forward` runs; measured times of two paths are not compared."""
+    """How it runs where no kernel is derived; measured times of two paths are not compared."""
     no_bfloat16: ClassVar[str] = ""
     """Why it does not run in bfloat16 under autocast, where it does not."""
     combinations: ClassVar[tuple[dict[str, Any], ...]] = ()
@@ -41,12 +44,16 @@ class Layer(nn.Module):
 
 
 class Recurrent(Layer):
-    """A layer whose state has a fixed size. Write `step`; the rest is here.
+    """A layer whose state has a fixed size. Write `step`; the rest is here, speed included.
+
+    `forward` runs a kernel derived from `step` (lightning_modules/kernel) where there is a compiler
+    and the step can be traced, and `without_kernel` where not.
 
     A subclass takes `(input_size, hidden_size, *, options...)`, calls `super().__init__`, names its
     `paper`, and states its equation in its docstring. Options that ablate a part are keyword-only.
     """
 
+    path: Path = "loop"
     state_names: tuple[str, ...] = ("hidden",)
     """What each tensor of the state is, in order."""
 
@@ -85,16 +92,36 @@ class Recurrent(Layer):
     def forward(
         self, x: Float[Tensor, "batch time input"], state: State | None = None
     ) -> tuple[Float[Tensor, "batch time output"], State]:
-        """Loop over `step`. Overridden only for speed, and held equal to this by the contract."""
+        """Run over a whole sequence, as fast as this machine can."""
+        state = self.initial_state(x.shape[0]) if state is None else state
+        kernel = kernel_for(self, x, state)
+        if isinstance(kernel, str):
+            return self.without_kernel(x, state)
+        return kernel(self, x, state)
+
+    def without_kernel(
+        self, x: Float[Tensor, "batch time input"], state: State
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        """Loop over `step`. Overridden only for speed, and held equal to `loop` by the contract."""
+        return self.loop(x, state)
+
+    def loop(
+        self, x: Float[Tensor, "batch time input"], state: State | None = None
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        """Loop over `step`: what every other path has to equal."""
         state = self.initial_state(x.shape[0]) if state is None else state
         outputs = []
-        # In the weights' precision: a state that autocast keeps in bfloat16 loses small additions.
-        projected = self.project(x).to(next(self.parameters()).dtype)
         # Unbound once: on the way back, each p[:, t] would write a zero tensor of p's full size.
-        for p_t in projected.unbind(1):
+        for p_t in self.projected(x).unbind(1):
             y_t, state = self.step(p_t, state)
             outputs.append(y_t)
         return torch.stack(outputs, 1), state
+
+    def projected(
+        self, x: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time projected"]:
+        """Give `project(x)` in the weights' precision: autocast would lose small additions."""
+        return self.project(x).to(next(self.parameters()).dtype)
 
     def zeros(self, *shape: int) -> Tensor:
         """Give zeros where the parameters live, in their type."""

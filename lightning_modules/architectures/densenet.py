@@ -52,6 +52,6 @@ class DenseNet(Recurrent):
         if self.a is None:
             product = self.U(torch.cat(seen, dim=1))
         else:
-            product = self.U(torch.einsum("k,kbn->bn", self.a, torch.stack(seen)))
+            product = self.U(sum(a * h for a, h in zip(self.a, seen, strict=True)))
         h = torch.tanh(p_t + product)
         return h, (h, *state[:-1])

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_modules.architectures._weights import Weights, with_one_bias
-from lightning_modules.architectures.base import Gates, Recurrent, Sequence, State, Vector
+from lightning_modules.architectures.base import Gates, Path, Recurrent, Sequence, State, Vector
 
 
 class GRU(Recurrent):
@@ -22,6 +22,7 @@ class GRU(Recurrent):
     """
 
     paper = "Cho 2014, arXiv:1406.1078"
+    path: Path = "fused"
 
     def __init__(
         self, input_size: int, hidden_size: int, *, reset: Literal["after", "before"] = "after"
@@ -51,10 +52,10 @@ class GRU(Recurrent):
         h = torch.lerp(gate["candidate"], state[0], gate["update"])
         return h, (h,)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run torch's fused kernel, where the reset gate acts after the product."""
         if self.path == "loop":
-            return super().forward(x, state)
-        (h,) = self.initial_state(x.shape[0]) if state is None else state
+            return self.loop(x, state)
+        (h,) = state
         y, h = self.gru(x, h.unsqueeze(0))
         return y, (h.squeeze(0),)

@@ -74,9 +74,9 @@ class LRU(Recurrent):
         v = F.linear(torch.cat([re, im], -1), self.C) + direct
         return v if self.glu is None else F.glu(self.glu(F.gelu(v)), -1)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run all steps at once."""
-        re, im = self.initial_state(x.shape[0]) if state is None else state
+        re, im = state
         p_re, p_im, direct = self.project(x).to(re.dtype).chunk(3, 2)
         eigenvalues = torch.complex(*self.eigenvalues()).expand(1, x.shape[1], -1)
         h = scan(eigenvalues, torch.complex(p_re, p_im), torch.complex(re, im))

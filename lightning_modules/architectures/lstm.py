@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_modules.architectures._weights import Weights, with_one_bias
-from lightning_modules.architectures.base import Gates, Recurrent, Sequence, State, Vector
+from lightning_modules.architectures.base import Gates, Path, Recurrent, Sequence, State, Vector
 
 
 class LSTM(Recurrent):
@@ -28,6 +28,7 @@ class LSTM(Recurrent):
     """
 
     paper = "Hochreiter & Schmidhuber 1997, Neural Computation 9(8)"
+    path: Path = "fused"
     state_names = ("hidden", "cell")
     combinations = (
         {"t_max": 20},
@@ -115,10 +116,10 @@ class LSTM(Recurrent):
         h = gate["output"] * h if "output" in gate else h
         return h, (h, c)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run torch's fused kernel, where nothing is removed or added."""
         if self.path == "loop":
-            return super().forward(x, state)
-        h, c = self.initial_state(x.shape[0]) if state is None else state
+            return self.loop(x, state)
+        h, c = state
         y, (h, c) = self.lstm(x, (h.unsqueeze(0), c.unsqueeze(0)))
         return y, (h.squeeze(0), c.squeeze(0))

@@ -35,9 +35,9 @@ class MinGRU(Recurrent):
         h = torch.lerp(state[0], gate["candidate"], gate["update"])
         return h, (h,)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run all steps at once."""
-        (h,) = self.initial_state(x.shape[0]) if state is None else state
+        (h,) = state
         update, candidate = self.project(x).to(h.dtype).chunk(2, 2)
         z = update.sigmoid()
         y = scan(1 - z, z * candidate, h)

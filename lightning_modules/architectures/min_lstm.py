@@ -37,9 +37,9 @@ class MinLSTM(Recurrent):
         h = gate["forget"] * state[0] + gate["input"] * gate["candidate"]
         return h, (h,)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run all steps at once."""
-        (h,) = self.initial_state(x.shape[0]) if state is None else state
+        (h,) = state
         gate = _gates(self.project(x).to(h.dtype))
         y = scan(gate["forget"], gate["input"] * gate["candidate"], h)
         return y, (y[:, -1],)

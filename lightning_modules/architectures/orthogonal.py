@@ -22,7 +22,6 @@ class Orthogonal(Recurrent):
     """
 
     paper = "Lezcano-Casado & Martinez-Rubio 2019, arXiv:1901.08428"
-    path = "loop"
 
     def __init__(
         self,
@@ -66,12 +65,12 @@ class Orthogonal(Recurrent):
         z = p_t + h @ U.T
         return z.sign() * torch.relu(z.abs() + self.b)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Loop with exp(A) computed once: it is the same for all steps."""
-        (h,) = self.initial_state(x.shape[0]) if state is None else state
+        (h,) = state
         U = self.recurrent_matrix()
         outputs = []
-        for p_t in self.project(x).to(h.dtype).unbind(1):
+        for p_t in self.projected(x).unbind(1):
             h = self._turn(p_t, h, U)
             outputs.append(h)
         return torch.stack(outputs, 1), (h,)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_modules.architectures._weights import Weights, with_one_bias
-from lightning_modules.architectures.base import Recurrent, Sequence, State, Vector
+from lightning_modules.architectures.base import Path, Recurrent, Sequence, State, Vector
 
 
 class RNN(Recurrent):
@@ -23,6 +23,7 @@ class RNN(Recurrent):
     """
 
     paper = "Elman 1990, Cognitive Science 14(2)"
+    path: Path = "fused"
     combinations = ({"activation": "relu", "start": "identity"},)
 
     def __init__(
@@ -73,10 +74,10 @@ class RNN(Recurrent):
         h = self.activation(p_t + F.linear(h, self.rnn.weight_hh_l0))
         return h, (h,)
 
-    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+    def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run torch's fused kernel, where it has one."""
         if self.path == "loop":
-            return super().forward(x, state)
-        (h,) = self.initial_state(x.shape[0]) if state is None else state
+            return self.loop(x, state)
+        (h,) = state
         y, h = self.rnn(x, h.unsqueeze(0))
         return y, (h.squeeze(0),)

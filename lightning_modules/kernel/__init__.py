@@ -1,0 +1,1 @@
+"""One kernel for a whole sequence, derived from `step`: traced, differentiated, compiled."""

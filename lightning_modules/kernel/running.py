@@ -1,0 +1,244 @@
+"""A layer's kernel: found or made, tried against the loop, and run under autograd."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from lightning_modules.kernel import building
+from lightning_modules.kernel.compiler import compiler
+from lightning_modules.kernel.program import Program, derive
+from lightning_modules.kernel.tracing import Trace, UntraceableError, plain_attributes, trace
+
+State = tuple[Tensor, ...]
+TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6}
+"""How far kernel and loop may lie apart when a kernel is tried, relative to the largest number.
+
+Far above rounding: a step that a trace has misread is off by something like 1.
+"""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled program and the trace that it came from."""
+
+    trace: Trace
+    program: Program
+    forward: Any
+    backward: Any
+    gemm: int
+
+    def __call__(self, layer: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over a sequence, [batch, time, width]."""
+        matrices, constants = self.trace.prepare(layer)
+        used = [constants[number] for number in self.program.constants]
+        y, *after = _Run.apply(self, len(state), len(matrices), x, *state, *matrices, *used)
+        return y, tuple(after)
+
+
+_made: "WeakKeyDictionary[nn.Module, dict[Any, Kernel | str]]" = WeakKeyDictionary()
+
+
+def kernel_for(layer: Any, x: Tensor, state: State) -> Kernel | str:
+    """Give the kernel of a layer's `step`, or why there is none.
+
+    What it depends on beside tensors (options, `training`) is looked at on every call: where it
+    has changed, the step is traced again.
+    """
+    if compiler() is None:
+        return "there is no C++ compiler"
+    dtype = next(layer.parameters()).dtype
+    if x.device.type != "cpu" or dtype not in TOLERANCE:
+        return f"there is no kernel for {dtype} on {x.device.type}"
+    if any(tensor.dtype != dtype for tensor in (x, *state)):
+        return "input, state and weights are not of one type"
+    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
+        return "torch is looking at the operations"
+    if torch.is_autocast_enabled("cpu") or torch._C._functorch.maybe_current_level() is not None:
+        return "torch transforms the operations"
+    shapes = tuple(part.shape[1:] for part in state)
+    key = (x.shape[2], shapes, dtype, plain_attributes(layer))
+    kernels = _made.setdefault(layer, {})
+    if key not in kernels:
+        kernels[key] = _make(layer, x.shape[2], shapes, dtype)
+    return kernels[key]
+
+
+def _make(layer: Any, width: int, shapes: Sequence[torch.Size], dtype: torch.dtype) -> Kernel | str:
+    def step(x_t: Tensor, state: State) -> tuple[Tensor, State]:
+        projected: Tensor = layer.projected(x_t.unsqueeze(1))
+        after: tuple[Tensor, State] = layer.step(projected.select(1, 0), state)
+        return after
+
+    try:
+        traced = trace(layer, step, width, shapes, dtype)
+        program = derive(traced)
+        library = building.library(program.source, dtype)
+    except (UntraceableError, building.BuildError) as reason:
+        return str(reason)
+    except Exception as error:
+        # Whatever is wrong with a step is told by the loop, in its own words.
+        return " ".join(f"tracing `step`: {type(error).__name__}: {error}".split())
+    kernel = Kernel(traced, program, library.forward, library.backward, building.gemm(dtype))
+    return _difference(kernel, layer, width, shapes, dtype) or kernel
+
+
+def _difference(
+    kernel: Kernel, layer: Any, width: int, shapes: Sequence[torch.Size], dtype: torch.dtype
+) -> str:
+    """Try a kernel against the loop on random numbers: what a trace cannot see, this does."""
+    generator = torch.Generator().manual_seed(1)
+    batch, time = 2, 3
+    x = torch.randn(batch, time, width, generator=generator, dtype=dtype, requires_grad=True)
+    state = tuple(
+        torch.randn(batch, *shape, generator=generator, dtype=dtype).requires_grad_()
+        for shape in shapes
+    )
+    weights = [w for w in layer.parameters() if w.requires_grad]
+    found = []
+    for run in (partial(kernel, layer), layer.loop):
+        with torch.enable_grad():
+            try:
+                y, after = run(x, state)
+            except RuntimeError as error:
+                return f"the loop does not run on a batch of {batch}: {error}"
+            results = [y, *after]
+            sums = [r.square().sum() + r.sum() for r in results if r.requires_grad]
+            wanted = [x, *state, *weights]
+            grads: Sequence[Tensor | None] = [None] * len(wanted)
+            if sums:
+                grads = torch.autograd.grad(sum(sums), wanted, allow_unused=True)
+        found.append([*results, *(_or_zero(g, t) for g, t in zip(grads, wanted, strict=True))])
+    for ours, theirs in zip(*found, strict=True):
+        size = float(theirs.detach().nan_to_num(0, 0, 0).abs().max()) if theirs.numel() else 0.0
+        limit = TOLERANCE[dtype] * max(size, 1.0)
+        if not torch.allclose(ours, theirs, rtol=0, atol=limit, equal_nan=True):
+            off = float((ours - theirs).detach().abs().max())
+            return f"the kernel is off the loop by {off:.1e}: `step` does what a trace cannot see"
+    return ""
+
+
+def _or_zero(gradient: Tensor | None, of: Tensor) -> Tensor:
+    return torch.zeros_like(of) if gradient is None else gradient
+
+
+class _Run(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, kernel: Kernel, states: int, matrices: int, p: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        program = kernel.program
+        state, weights = tensors[:states], tensors[states : states + matrices]
+        constants = [c.contiguous() for c in tensors[states + matrices :]]
+        p = p if p.stride(2) == 1 else p.contiguous()
+        batch, time = p.shape[:2]
+        histories = _histories(program, state, time)
+        kept = [p.new_empty(time, batch, width) for width in program.kept]
+        weights = tuple(_readable(w) for w in weights)
+        rooms = [p.new_empty(batch, width) for width in program.rooms[0]]
+        pointers = [*_inputs(program, p), *histories, *kept, *constants, *weights, *rooms]
+        _call(kernel, kernel.forward, p, None, None, weights, pointers)
+        ctx.save_for_backward(p, *histories, *kept, *constants, *weights)
+        ctx.kernel, ctx.counts = kernel, (len(histories), len(kept), len(constants))
+        ctx.shapes = [part.shape for part in state]
+        if program.output is None:
+            y = kept[0].transpose(0, 1)
+        else:
+            chain = program.chains[program.output]
+            y = histories[program.output][chain.length + 1 :].transpose(0, 1)
+        after = [
+            histories[chain][time + program.chains[chain].length - delay].view(part.shape)
+            for (chain, delay), part in zip(program.delays, state, strict=True)
+        ]
+        return y, *after
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gy: Tensor, *g_after: Tensor) -> tuple[Tensor | None, ...]:
+        kernel: Kernel = ctx.kernel
+        program = kernel.program
+        p, *saved = ctx.saved_tensors
+        ends = [0]
+        for count in ctx.counts:
+            ends.append(ends[-1] + count)
+        histories, kept, constants = (saved[a:b] for a, b in pairwise(ends))
+        weights = saved[ends[-1] :]
+        batch, time = p.shape[:2]
+        gy = gy if gy.stride(2) == 1 else gy.contiguous()
+        rings = [p.new_zeros(chain.length + 2, batch, chain.width) for chain in program.chains]
+        for (chain, delay), part in zip(program.delays, g_after, strict=True):
+            at = (time + program.chains[chain].length - delay) % len(rings[chain])
+            rings[chain][at] += part.reshape(batch, -1)
+        gp = p.new_zeros(p.shape) if ctx.needs_input_grad[3] else None
+        g_constants = [torch.zeros_like(c) for c in constants]
+        # In the memory order of the weight itself, which is often a transposed view.
+        g_weights = [torch.zeros_like(w.t() if _is_turned(w) else w) for w in weights]
+        rooms = [p.new_empty(batch, width) for width in program.rooms[1]]
+        pointers = [*_inputs(program, p), *histories, *kept, *constants, *weights]
+        pointers += [gy, gp, *rings, *g_constants, *g_weights, *rooms]
+        _call(kernel, kernel.backward, p, gp, gy, weights, pointers)
+        g_weights = [g.t() if _is_turned(w) else g for g, w in zip(g_weights, weights, strict=True)]
+        g_state = [
+            rings[chain][program.chains[chain].length - delay].view(shape)
+            for (chain, delay), shape in zip(program.delays, ctx.shapes, strict=True)
+        ]
+        return None, None, None, gp, *g_state, *g_weights, *g_constants
+
+
+def _is_turned(weight: Tensor) -> bool:
+    return weight.stride(0) == 1 and weight.shape[1] != 1
+
+
+def _histories(program: Program, state: State, time: int) -> list[Tensor]:
+    """Make room for every chain's past and future, the given states in their places."""
+    batch = state[0].shape[0]
+    histories = [
+        state[0].new_empty(chain.length + time + 1, batch, chain.width) for chain in program.chains
+    ]
+    for (chain, delay), part in zip(program.delays, state, strict=True):
+        histories[chain][program.chains[chain].length - delay] = part.reshape(batch, -1)
+    return histories
+
+
+def _inputs(program: Program, p: Tensor) -> list[Tensor]:
+    return [p] if program.takes_input else []
+
+
+def _readable(weight: Tensor) -> Tensor:
+    """Give a matrix whose rows or columns lie in one piece, as BLAS takes it."""
+    return weight if 1 in weight.stride() and 0 not in weight.stride() else weight.contiguous()
+
+
+def _call(
+    kernel: Kernel,
+    function: Any,
+    p: Tensor,
+    gp: Tensor | None,
+    gy: Tensor | None,
+    weights: Sequence[Tensor],
+    pointers: Sequence[Tensor | None],
+) -> None:
+    numbers: list[int] = []
+    for tensor in (p, gp, gy):
+        numbers += (0, 0) if tensor is None else (tensor.stride(0), tensor.stride(1))
+    for weight in weights:
+        is_turned = _is_turned(weight)
+        numbers += (max(weight.stride(1 if is_turned else 0), 1), int(is_turned))
+    numbers += kernel.program.numbers
+    function(
+        ctypes.c_void_p(kernel.gemm),
+        ctypes.c_long(p.shape[1]),
+        ctypes.c_long(p.shape[0]),
+        (ctypes.c_long * len(numbers))(*numbers),
+        (ctypes.c_void_p * len(pointers))(
+            *(t.data_ptr() if t is not None else None for t in pointers)
+        ),
+    )
