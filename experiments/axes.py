@@ -18,12 +18,18 @@ from pydantic import (
     model_validator,
 )
 
-from lightning_modules import registry
+from lightning_modules import registry, task_names
 from lightning_modules.recipe import Declaration, Recipe, Whole
+from lightning_modules.task_names import TaskName
+
+MOST_ENTRIES = 10_000
+"""Of an axis: a range is written out before the trials are counted."""
 
 
 def as_tuple(value: Any) -> Any:
     """Let a study write a list or a range where a tuple is kept."""
+    if isinstance(value, range) and len(value) > MOST_ENTRIES:
+        raise ValueError(f"{len(value):,} entries; at most {MOST_ENTRIES:,}")
     return tuple(value) if isinstance(value, list | range) else value
 
 
@@ -138,46 +144,53 @@ class Arm(Declaration):
 class TaskAxis(Declaration):
     """A task in one of its dialects ("adding/bai"), at some lags.
 
-    `solved_at` is the validation score from which the task counts as solved; the task's own unless
-    given.
+    Options are written behind the dialect: "permuted_digits/pixels(permutation=7)"; the task may
+    come from outside: "FILE.py:Class/dialect" or "module:Class/dialect". `solved_at` is the
+    validation score from which the task counts as solved; the task's own unless given. At
+    `test_lags` every trial is tested as well, beside its own lag: does it hold further back than
+    it was trained for?
     """
 
     task: StrictStr
     lags: Annotated[tuple[Whole, ...], BeforeValidator(as_tuple)]
     solved_at: Annotated[float, Field(gt=0, le=1)] | None = None
+    test_lags: Annotated[tuple[Whole, ...], BeforeValidator(as_tuple)] = ()
 
     @field_validator("task")
     @classmethod
     def _resolved(cls, task: str) -> str:
-        name, _, dialect = task.partition("/")
-        dialects: dict[str, str] = registry.describe("task", name).constants["dialects"]
-        if dialect and dialect not in dialects:
-            raise ValueError(
-                f"{name} has no dialect {dialect!r}; it has "
-                f"{', '.join(dialects)}{registry.hint(dialect, dialects)}"
-            )
-        return f"{name}/{dialect or next(iter(dialects))}"
+        return task_names.parse(task).text
 
     @model_validator(mode="after")
     def _lags_fit(self) -> Self:
         if not self.lags:
             raise ValueError("lags needs at least one entry")
         refuse_twice("lags", self.lags)
-        smallest: int = self.constants["smallest_lag"][self.dialect]
-        for lag in self.lags:
+        refuse_twice("test_lags", self.test_lags)
+        smallest: int = self.constants["smallest_lag"][self._parsed.dialect]
+        for lag in (*self.lags, *self.test_lags):
             if lag < smallest:
                 raise ValueError(f"lag {lag} is too short for {self.task}: at least {smallest}")
         return self
 
     @property
+    def _parsed(self) -> TaskName:
+        return task_names.parse(self.task)
+
+    @property
     def name(self) -> str:
-        """The registered name."""
-        return self.task.partition("/")[0]
+        """The registered name, `FILE.py:Class` or `module:Class`."""
+        return self._parsed.name
 
     @property
     def dialect(self) -> str:
-        """The dialect of the literature."""
-        return self.task.partition("/")[2]
+        """The dialect of the literature, with the options that are not at their defaults."""
+        return self._parsed.variant
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether its code is not the project's."""
+        return registry.is_outside(self.name)
 
     @property
     def constants(self) -> dict[str, Any]:

@@ -44,6 +44,18 @@ def _tell(one: Found, allow: list[str]) -> tuple[int, int]:
             say(f"holds   {verdict.clause}", style="green")
         else:
             say(f"BROKEN  {verdict.clause}: {verdict.problem}", style="red")
+    if one.kind == "architecture" and not broken:
+        from lightning_modules import network
+
+        layer = finding.load(one.kind, one.reference)(3, 5)
+        why = network.why_no_kernel(layer)
+        say(f"path    {network.path_of(layer)}{f' ({why})' if why else ''}", style="dim")
+    if one.kind == "task":
+        from lightning_modules import task_contract
+
+        missing: dict[str, str] = task_contract.left_out(finding.load(one.kind, one.reference))
+        for dialect, why in missing.items():
+            say(f"left out {dialect}: {why}", style="dim")
     return broken, count
 
 

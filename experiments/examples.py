@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from lightning_modules.randomness import batch_generator
-from lightning_modules.tasks.base import Batch, Task
+from lightning_modules.tasks.base import PROVENANCE, Batch, Task
 
 MEASURED = 256
 """Examples over which the realised distance is stated."""
@@ -74,7 +74,12 @@ def sheet(task: Task, lag: int, *, seed: int, count: int) -> Sheet:
     return Sheet(
         title=f"{_name(task)}/{task.dialect}",
         summary=(type(task).__doc__ or "").strip().partition("\n")[0],
-        facts=(("dialect", dialect), ("paper", paper), *_facts(task, lag, batch)),
+        facts=(
+            ("dialect", dialect),
+            ("paper", paper),
+            *_origin(task),
+            *_facts(task, lag, batch),
+        ),
         examples=tuple(_steps(batch, row) for row in range(count)),
         distances=tuple(int(distance) for distance in batch.distance()),
         is_tall=batch.inputs.ndim == 3 and batch.inputs.shape[2] >= TALL,
@@ -148,7 +153,7 @@ def _facts(task: Task, lag: int, batch: Batch) -> tuple[tuple[str, str], ...]:
     when = "at the end" if task.answer == "last" else "at the steps that are marked"
     chance = task.chance(lag)
     stated = (
-        (("chance", "none is stated"),)
+        (("chance", f"none is stated: {task.why_no_chance}"),)
         if chance is None
         else (
             ("chance", f"score {chance.score:.4g}, loss {chance.loss:.4g}"),
@@ -161,8 +166,31 @@ def _facts(task: Task, lag: int, batch: Batch) -> tuple[tuple[str, str], ...]:
         ("a step shows", shown),
         ("asked for", f"{asked}, {when}"),
         *stated,
-        ("solved at", f"a score of {task.solved_at:g}"),
+        *(
+            fact
+            for known in task.baselines(lag)
+            for fact in (
+                ("baseline", f"{known.name}: score {known.score:.4g}, loss {known.loss:.4g}"),
+                ("", known.derivation),
+            )
+        ),
+        ("solved at", "no score" if task.solved_at is None else f"a score of {task.solved_at:g}"),
     )
+
+
+def _origin(task: Task) -> tuple[tuple[str, str], ...]:
+    """Say where the definition of the dialect comes from; a task not yet finished may not."""
+    origin = getattr(type(task), "provenance", {}).get(task.dialect)
+    return (("definition", PROVENANCE[origin]),) if origin in PROVENANCE else ()
+
+
+def chance_line(task: Task) -> str:
+    """Say in a few words what chance comes to, at the smallest lag."""
+    lag = task.smallest_lag[task.dialect]
+    chance = task.chance(lag)
+    if chance is None:
+        return f"chance: none is stated: {task.why_no_chance}"
+    return f"chance: score {chance.score:.3g}, at lag {lag} loss {chance.loss:.3g}"
 
 
 def _steps(batch: Batch, row: int) -> tuple[Step, ...]:

@@ -1,7 +1,7 @@
 """The hidden size of each arm on each task, counted before anything is trained."""
 
 from experiments.study import Study, Trial
-from lightning_modules import registry
+from lightning_modules import registry, task_names
 from lightning_modules.assembly import size_for
 from lightning_modules.matching import BudgetError, Match
 from lightning_modules.tasks.base import Task
@@ -9,8 +9,7 @@ from lightning_modules.tasks.base import Task
 
 def task_of(trial: Trial) -> Task:
     """Make the task of a trial."""
-    task: Task = registry.load("task", trial.task)(trial.dialect)
-    return task
+    return task_names.make(trial.task, trial.dialect)
 
 
 def matched(trial: Trial) -> Match:

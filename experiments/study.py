@@ -29,6 +29,7 @@ from experiments.axes import (
 )
 from lightning_modules import registry
 from lightning_modules.recipe import Declaration, Positive, Recipe, Whole
+from lightning_modules.task_names import without_folder
 
 __all__ = ["Arm", "Budget", "Claim", "Declaration", "Recipe", "Study", "TaskAxis", "Trial"]
 
@@ -68,13 +69,17 @@ class Trial(Declaration):
     seed: Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
     budget: Budget
     recipe: Recipe
+    test_lags: tuple[Whole, ...] = ()
 
     @property
     def id(self) -> str:
         """Hash the declaration, without what the trial is called: 16 hex digits."""
+        # Trials that are tested at their own lag alone are what they were before there were others.
+        absent = set() if self.test_lags else {"test_lags"}
         identity = {
             **self.arm.identity(),
-            **self.model_dump(exclude={"study", "arm"}),
+            **self.model_dump(exclude={"study", "arm", *absent}),
+            "task": without_folder(self.task),
         }
         text = json.dumps(identity, sort_keys=True, allow_nan=False, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -82,7 +87,12 @@ class Trial(Declaration):
     @property
     def group(self) -> str:
         """The trials that differ from this one in the seed alone."""
-        return f"{self.arm.label} | {self.task}/{self.dialect} | {self.lag}"
+        return f"{self.arm.label} | {self.place} | {self.lag}"
+
+    @property
+    def place(self) -> str:
+        """The task, without the folder it may lie in: what leaves the machine says so much."""
+        return without_folder(f"{self.task}/{self.dialect}")
 
 
 class Study(Declaration):
@@ -109,7 +119,7 @@ class Study(Declaration):
     def _safe(cls, name: str) -> str:
         allowed = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
         if not (allowed and name[0].isalnum() and len(name) <= 64):
-            raise ValueError(f"{name!r}: letters, digits, - and _ only; at most 64 characters")
+            raise ValueError(f"{name!r:.80}: letters, digits, - and _ only; at most 64 characters")
         return name
 
     @field_validator("question")
@@ -121,6 +131,8 @@ class Study(Declaration):
     @classmethod
     def _counted(cls, seeds: Any) -> Any:
         is_count = isinstance(seeds, int) and not isinstance(seeds, bool)
+        if is_count and seeds > MAX_TRIALS:
+            raise ValueError(f"{seeds:,} seeds; a study has at most {MAX_TRIALS:,} trials")
         return tuple(range(seeds)) if is_count else seeds
 
     @model_validator(mode="after")
@@ -220,6 +232,7 @@ class Study(Declaration):
             seed=seed,
             budget=self.budget,
             recipe=arm.recipe,
+            test_lags=axis.test_lags,
         )
 
     def trials(self) -> list[Trial]:

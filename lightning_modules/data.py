@@ -1,6 +1,7 @@
 """Counter-based data: batch k of a split is a function of (task, lag, seed, split, k)."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,11 +22,18 @@ def pool(task: FiniteTask, split: str) -> Int[np.ndarray, " count"]:
     """
     if task.space == "exhaustive":
         return np.arange(task.count)
+    if task.parts is not None:
+        return _shuffled(task.parts[split])
     # Keyed by a constant: which image is a test image must not depend on the trial.
     order = batch_generator(0, "pool", 0).permutation(task.count)
     train, validation = (round(SHARES[s] * task.count) for s in ("train", "validation"))
     parts = np.split(order, [train, train + validation])
     return dict(zip(SHARES, parts, strict=True))[split]
+
+
+@cache
+def _shuffled(numbers: range) -> Int[np.ndarray, " count"]:
+    return batch_generator(0, "pool", 0).permutation(np.array(numbers))
 
 
 def batch_at(task: Task, lag: int, size: int, seed: int, split: str, index: int) -> Batch:
@@ -87,6 +95,6 @@ class Data(pl.LightningDataModule):
         stream = Stream(self.task, self.lag, self.batch, self.seed, self.start)
         return DataLoader(stream, batch_size=None, num_workers=self.workers)
 
-    def evaluation(self, split: str) -> Batch:
-        """Give the batch that "validation" or "test" is scored on."""
-        return evaluation_batch(self.task, self.lag, self.sizes[split], self.seed, split)
+    def evaluation(self, split: str, lag: int | None = None) -> Batch:
+        """Give the batch that "validation" or "test" is scored on, at another lag where given."""
+        return evaluation_batch(self.task, lag or self.lag, self.sizes[split], self.seed, split)

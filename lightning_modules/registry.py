@@ -103,13 +103,26 @@ def source_of(reference: str) -> tuple[Path, str]:
         if not path.is_file():
             raise UnknownNameError(f"{reference!r}: no such file {path}")
         return path, class_name
-    try:
-        spec = importlib.util.find_spec(place)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+    origin = _origin(place)
+    if origin is None or not origin.endswith(".py"):
         raise UnknownNameError(f"{reference!r}: no module {place!r} on Python's path")
-    return Path(spec.origin), class_name
+    return Path(origin), class_name
+
+
+def _origin(module: str) -> str | None:
+    """Find the file of a module. `importlib.util.find_spec` would run the packages it lies in."""
+    path, name, origin = None, "", None
+    for part in module.split("."):
+        name = f"{name}.{part}".lstrip(".")
+        found = (finder.find_spec(name, path) for finder in sys.meta_path)
+        try:
+            spec = next((spec for spec in found if spec is not None), None)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None or (path is not None and not path):
+            return None
+        path, origin = spec.submodule_search_locations or [], spec.origin
+    return origin
 
 
 @cache

@@ -11,26 +11,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_modules import registry
+from lightning_modules import registry, task_answers
 from lightning_modules.contract import BrokenClauseError, Verdict, require
+from lightning_modules.data_sets import MissingDataError
 from lightning_modules.randomness import batch_generator
 from lightning_modules.refusal import RefusedError
-from lightning_modules.task_guessers import blind_guess, draw, is_same, tensors, told
-from lightning_modules.tasks.base import Batch, FiniteTask, Task
+from lightning_modules.task_guessers import draw, is_same, tensors, usual_lag
+from lightning_modules.tasks.base import PROVENANCE, Batch, FiniteTask, Task
 
-LAG = 40
-"""Where one lag is enough, this one, or the smallest that is longer."""
 SIZE = 16
+CONSTANTS = "paper version dialects provenance lag_means smallest_lag answer".split()
 
 
 def check(task: type[Task]) -> Iterator[Verdict]:
-    """Try every clause on a task, in each of its dialects; the first that breaks one is named."""
-    dialects = [*getattr(task, "dialects", {})] or [""]
+    """Try every clause on a task, in each of its dialects; the first that breaks one is named.
+
+    Dialects whose data is not on this machine are left out; `left_out` says which.
+    """
+    missing = left_out(task)
+    dialects = [d for d in getattr(task, "dialects", {}) if d not in missing] or [""]
     for clause, try_it in CLAUSES.items():
         problems = ((dialect, _problem(task, dialect, try_it)) for dialect in dialects)
         broken = next(((d, problem) for d, problem in problems if problem), None)
         place = f"in {broken[0]}: " if broken and len(dialects) > 1 else ""
         yield Verdict(clause, f"{place}{broken[1]}" if broken else None)
+
+
+def left_out(task: type[Task]) -> dict[str, str]:
+    """Say of each dialect that cannot be tried here which data it misses."""
+    found = {}
+    for dialect in getattr(task, "dialects", {}):
+        try:
+            task(dialect)
+        except MissingDataError as missing:
+            found[dialect] = str(missing)
+        except Exception:
+            continue  # the clauses say what is wrong with it
+    return found
 
 
 def _problem(task: type[Task], dialect: str, try_it: Callable[[Task], None]) -> str | None:
@@ -48,7 +65,7 @@ def it_states_its_constants(task: Task) -> None:
     kind = type(task)
     file = sys.modules[kind.__module__].__file__
     constants = registry.describe("task", f"{file}:{kind.__name__}").constants
-    for name in ("paper", "version", "dialects", "lag_means", "smallest_lag", "answer"):
+    for name in CONSTANTS:
         require(name in constants, f"no plain value `{name} = ...` in its class")
     for name in ("paper", "lag_means"):
         value = constants[name]
@@ -57,8 +74,11 @@ def it_states_its_constants(task: Task) -> None:
     require(type(version) is int, f"`version` is {version!r}, not a whole number")
     require(constants["answer"] in ("last", "each"), f"`answer` is {constants['answer']!r}")
     dialects, smallest = constants["dialects"], constants["smallest_lag"]
+    origins = constants["provenance"]
     for name, meaning in dialects.items():
         require(bool(meaning), f"the dialect {name!r} says nowhere what it is")
+        says = f"provenance of {name!r} is {origins.get(name)!r}; allowed: {', '.join(PROVENANCE)}"
+        require(origins.get(name) in PROVENANCE, says)
         least = smallest.get(name)
         require(type(least) is int and least >= 1, f"smallest_lag of {name!r} is {least!r}")
 
@@ -142,7 +162,7 @@ def marks(task: Task, batch: Batch) -> None:
 
 def the_counters_decide(task: Task) -> None:
     """The same counters give the same batch; another index, seed or split gives another."""
-    lag = _lag(task)
+    lag = usual_lag(task)
     first = tensors(draw(task, SIZE, lag, seed=3, index=5))
     again = tensors(draw(task, SIZE, lag, seed=3, index=5))
     for name, tensor in first.items():
@@ -164,7 +184,7 @@ def no_global_state_is_touched(task: Task) -> None:
         random.seed(seed)
         torch.default_generator.manual_seed(seed)
         before = _global_states()
-        drawn.append(tensors(draw(task, SIZE, _lag(task))))
+        drawn.append(tensors(draw(task, SIZE, usual_lag(task))))
         for name, state in _global_states().items():
             require(state == before[name], f"it draws from {name}, not from the generator")
     for name, tensor in drawn[0].items():
@@ -183,62 +203,6 @@ def what_makes_no_sense_is_refused(task: Task) -> None:
     require(line is not None, "a dialect that it does not have is taken")
 
 
-def who_knows_scores_one(task: Task) -> None:
-    """Whoever is told the answer scores 1, with less loss than chance."""
-    batch = draw(task, 50, _lag(task))
-    outputs = told(task, batch)
-    score, chance = task.score(outputs, batch), task.chance(_lag(task))
-    require(abs(score - 1) < 1e-6, f"the right answer scores {score:.4g}")
-    loss = float(task.loss(outputs, batch))
-    if chance is not None:
-        require(loss < chance.loss, f"the right answer has a loss of {loss:.4g}, as chance has")
-
-
-def who_is_wrong_scores_zero(task: Task) -> None:
-    """Whoever is wrong everywhere scores 0, and so do outputs that are not finite."""
-    batch = draw(task, 50, _lag(task))
-    score = task.score(told(task, batch, shift=1), batch)
-    require(score == 0, f"wrong answers score {score:.4g}")
-    for bad in (float("nan"), float("inf"), float("-inf")):
-        outputs = told(task, batch)
-        outputs[..., 0] = bad
-        score = task.score(outputs, batch)
-        require(score == 0, f"outputs of {bad} score {score:.4g}")
-
-
-def the_loss_teaches(task: Task) -> None:
-    """The loss is one number, with a gradient at every scored answer."""
-    batch = draw(task, 6, _lag(task))
-    outputs = torch.zeros_like(told(task, batch)).requires_grad_()
-    loss = task.loss(outputs, batch)
-    require(loss.shape == (), f"the loss has shape {tuple(loss.shape)}")
-    (gradient,) = torch.autograd.grad(loss, outputs)
-    scored = gradient if task.answer == "last" else gradient[batch.mask]
-    least = float(scored.abs().sum(-1).min())
-    require(least > 0, "an answer that is scored has no gradient")
-
-
-def the_bar_is_above_chance(task: Task) -> None:
-    """It counts as solved above chance and at 1 at most."""
-    chance = task.chance(_lag(task))
-    floor = 0.0 if chance is None else chance.score
-    says = f"solved_at is {task.solved_at}, chance scores {floor:.4g}"
-    require(floor < task.solved_at <= 1, says)
-
-
-def a_blind_guesser_scores_chance(task: Task) -> None:
-    """Whoever sees no input comes to the stated chance, in score and loss."""
-    lag = max(20, task.smallest_lag[task.dialect])
-    chance = task.chance(lag)
-    if chance is None:
-        return
-    require(chance.derivation.strip() != "", "its chance has no derivation")
-    found, margin = blind_guess(task, lag)
-    stated = chance.score, chance.loss
-    for what, a, b, most in zip(("score", "loss"), found, stated, margin, strict=True):
-        require(bool(abs(a - b) <= most), f"a blind guesser has the {what} {a:.4g}, not {b:.4g}")
-
-
 def its_space_is_what_it_says(task: Task) -> None:
     """Its examples are "large", or numbered and counted, the last of them too."""
     spaces = ("large", "finite", "exhaustive")
@@ -248,7 +212,7 @@ def its_space_is_what_it_says(task: Task) -> None:
         return
     require(isinstance(task, FiniteTask), f"`space` is {task.space!r}, but it is no FiniteTask")
     assert isinstance(task, FiniteTask)
-    last = task.take(np.array([task.count - 1]), _lag(task), batch_generator(0, "test", 0))
+    last = task.take(np.array([task.count - 1]), usual_lag(task), batch_generator(0, "test", 0))
     shapes(task, last, 1)
 
 
@@ -263,11 +227,12 @@ CLAUSES: dict[str, Callable[[Task], None]] = {
         the_counters_decide,
         no_global_state_is_touched,
         what_makes_no_sense_is_refused,
-        who_knows_scores_one,
-        who_is_wrong_scores_zero,
-        the_loss_teaches,
-        the_bar_is_above_chance,
-        a_blind_guesser_scores_chance,
+        task_answers.who_knows_scores_one,
+        task_answers.who_is_wrong_scores_zero,
+        task_answers.the_loss_teaches,
+        task_answers.the_bar_is_above_chance,
+        task_answers.a_blind_guesser_scores_chance,
+        task_answers.who_plays_a_baseline_comes_to_it,
         its_space_is_what_it_says,
     )
 }
@@ -275,11 +240,7 @@ CLAUSES: dict[str, Callable[[Task], None]] = {
 
 def _lags(task: Task) -> list[int]:
     least = task.smallest_lag[task.dialect]
-    return [least, least + 1, least + 9, _lag(task) + 17]
-
-
-def _lag(task: Task) -> int:
-    return max(LAG, task.smallest_lag[task.dialect])
+    return [least, least + 1, least + 9, usual_lag(task) + 17]
 
 
 def _global_states() -> dict[str, str]:

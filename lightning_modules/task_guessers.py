@@ -1,5 +1,7 @@
 """Who answers a task without a network: who is told the answer, and who sees nothing."""
 
+import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +14,14 @@ from lightning_modules.tasks.base import Batch, FiniteTask, Task
 
 GUESSES = 5000
 """Examples that a blind guesser learns from, and as many that it is scored on."""
+PARTS = 25
+LAG = 40
+"""Where one lag is enough, this one, or the smallest that is longer."""
+
+
+def usual_lag(task: Task) -> int:
+    """Give the lag at which a task is tried where one lag is enough."""
+    return max(LAG, task.smallest_lag[task.dialect])
 
 
 def draw(task: Task, size: int, lag: int, seed: int = 0, index: int = 0) -> Batch:
@@ -43,16 +53,49 @@ def told(task: Task, batch: Batch, shift: int = 0) -> Tensor:
     return 30.0 * F.one_hot(named, task.output_size).float()
 
 
-def blind(task: Task, batch: Batch, upto: int) -> Tensor:
-    """Answer the first examples' mean or class shares, at each step on its own; read no input."""
-    known = batch.targets[:upto]
-    if known.is_floating_point():
-        answer = known.mean(0)[..., None]
+def blind(task: Task, batch: Batch, upto: int) -> Callable[[Batch], Tensor]:
+    """Learn from the first examples what is answered when, and answer so; read no input.
+
+    Such a one knows which steps are asked, and answers the mean or the class shares that the k-th
+    answer of an example had; what is not asked has shares of its own, step by step where all
+    examples are asked at the same steps. With `among` in the context, one class is as likely as the
+    others.
+    """
+    known = part(batch, 0, upto)
+    slots, targets = _slots(task, known), known.targets
+    if targets.is_floating_point():
+        total = torch.zeros(2 * known.mask.shape[1])
+        seen = total.clone().index_put_((slots,), torch.tensor(1.0), accumulate=True)
+        table = (total.index_put_((slots,), targets, accumulate=True) / seen)[:, None]
     else:
-        counts = F.one_hot(known, task.output_size).sum(0)
+        places = (slots * task.output_size + targets).flatten()
+        counts = torch.bincount(places, minlength=2 * known.mask.shape[1] * task.output_size)
+        shares = counts.view(-1, task.output_size).float()
         # Not zero: the logarithm must stay finite where a class never occurs.
-        answer = (counts / upto).clamp(min=1e-7).log()
-    return answer.expand(len(batch.targets), *answer.shape)
+        table = (shares / shares.sum(1, keepdim=True)).clamp(min=1e-7).log()
+
+    def answer(asked: Batch) -> Tensor:
+        if "among" not in asked.context:
+            return table[_slots(task, asked)]
+        among = asked.context["among"]
+        shares = torch.full((len(among), task.output_size), math.log(1e-7))
+        shares.scatter_(1, among, -math.log(among.shape[1]))
+        if task.answer == "last":
+            return shares
+        return shares[:, None].expand(*asked.mask.shape, task.output_size)
+
+    return answer
+
+
+def _slots(task: Task, batch: Batch) -> Tensor:
+    """Number what is answered alike: asked for the k-th time, or not asked at this step."""
+    mask = batch.mask
+    if task.answer == "last":
+        return torch.zeros(len(mask), dtype=torch.int64)
+    length = mask.shape[1]
+    is_fixed = bool((mask == mask[0]).all())
+    others = length + (torch.arange(length) if is_fixed else torch.tensor(0))
+    return torch.where(mask, mask.cumsum(1) - 1, others)
 
 
 def blind_guess(task: Task, lag: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,20 +103,40 @@ def blind_guess(task: Task, lag: int) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(task, FiniteTask) and task.space != "large":
         batch = task.take(np.arange(task.count), lag, batch_generator(0, "test", 0))
         # All examples: what is left is float32, and the logarithm of 1e-7 for what never occurs.
-        return _judged(task, blind(task, batch, task.count), batch), np.array([1e-9, 1e-5])
-    # Of long sequences of many classes fewer: the tensors stay below some hundred MB.
+        found = _judged(task, blind(task, batch, task.count), batch)
+        return found, np.array([1e-9, 1e-5])
+    batch = many(task, lag)
+    half = len(batch.mask) // 2
+    found, margin = _in_parts(task, blind(task, batch, half), part(batch, half, 2 * half))
+    # The guesser knows the shares from the half alone, and loses (classes - 1) / (2 half) by it.
+    return found, margin + np.array([0.5, task.output_size]) / half
+
+
+def played(task: Task, lag: int, play: Callable[[Batch], Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Score one who plays a baseline: (score, loss), and how far it may be from what is stated."""
+    return _in_parts(task, play, many(task, lag))
+
+
+def many(task: Task, lag: int) -> Batch:
+    """Draw as many examples as a guesser needs; of long ones with many classes fewer."""
     size = draw(task, 1, lag).mask.shape[1] * task.output_size
-    half = min(GUESSES, max(250, 10**7 // size))
-    batch = draw(task, 2 * half, lag)
-    outputs = blind(task, batch, half)
-    edges = np.linspace(half, 2 * half, 26).astype(int).tolist()
-    parts = [_judged(task, outputs[a:b], part(batch, a, b)) for a, b in pairwise(edges)]
-    found = _judged(task, outputs[half:], part(batch, half, 2 * half))
-    # Five standard errors; the rest is for the guesser, who knows the mean from the half alone.
-    return found, 5 * np.std(parts, axis=0) / 5 + 0.5 / half
+    return draw(task, 2 * min(GUESSES, max(250, 10**7 // size)), lag)
 
 
-def _judged(task: Task, outputs: Tensor, batch: Batch) -> np.ndarray:
+def _in_parts(
+    task: Task, answer: Callable[[Batch], Tensor], batch: Batch
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score by parts, as all outputs at once may be large: the mean and five standard errors."""
+    edges = np.linspace(0, len(batch.mask), PARTS + 1).astype(int).tolist()
+    parts = [_judged(task, answer, part(batch, a, b)) for a, b in pairwise(edges)]
+    margin = 5 * np.std(parts, axis=0) / PARTS**0.5 + 1e-6
+    # A share of variance is clipped at 0: its mean over parts is not its value for all.
+    is_clipped = batch.targets.is_floating_point()
+    return _judged(task, answer, batch) if is_clipped else np.mean(parts, axis=0), margin
+
+
+def _judged(task: Task, answer: Callable[[Batch], Tensor], batch: Batch) -> np.ndarray:
+    outputs = answer(batch)
     return np.array([task.score(outputs, batch), float(task.loss(outputs, batch))])
 
 

@@ -21,7 +21,8 @@ from lightning_modules.recipe import Recipe
 from lightning_modules.tasks.base import Batch
 
 Row = dict[str, float | int]
-Outcome = Literal["solved", "unsolved", "diverged"]
+Outcome = Literal["solved", "unsolved", "diverged", "measured"]
+"""What became of a trial; `measured`: no score counts as solved, so that there is nothing more."""
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     # Fused: one kernel for all weights, where torch has one; a fifth of the time when they are few.
@@ -38,7 +39,8 @@ class Training(pl.LightningModule):
 
     Loss and optimizer are stepped by hand: the guards stand between `backward` and `step`, and
     Lightning's wrappers, which cost a tenth of a small step, have nothing to do. So the Trainer's
-    `global_step` stays 0: `step` counts here. `on_row` is called with one row per evaluation.
+    `global_step` stays 0: `step` counts here. `on_row` is called with one row per evaluation,
+    `after_step` with the number of each step; what it answers with True stops the training there.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class Training(pl.LightningModule):
         data: Data,
         recipe: Recipe,
         *,
-        solved_at: float,
+        solved_at: float | None,
         on_row: Callable[[Row], None] = lambda row: None,
+        after_step: Callable[[int], bool] = lambda step: False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -57,7 +60,7 @@ class Training(pl.LightningModule):
         self.task = data.task
         self.recipe = recipe
         self.solved_at = solved_at
-        self.on_row = on_row
+        self.on_row, self.after_step = on_row, after_step
         self._weights = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = OPTIMIZERS[recipe.optimizer](self._weights, lr=recipe.learning_rate)
         self.step = 0
@@ -104,12 +107,15 @@ class Training(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Evaluate where one is due, write the row, and stop when the outcome is known."""
-        is_over = self.diverged or self.step >= self.recipe.steps
-        if self.step % self.recipe.validation_every == 0 or is_over:
+        is_asked_to_stop = self.after_step(self.step)
+        is_last = self.diverged or self.step >= self.recipe.steps
+        has_row = self.step % self.recipe.validation_every == 0 or is_last
+        if has_row or is_asked_to_stop:
             self.seconds += time.perf_counter() - self._clock
-            self.on_row(self._row())
+            if has_row:
+                self.on_row(self._row())
             self._clock = time.perf_counter()
-        if is_over or (self.recipe.stop == "solved" and self.solved_step is not None):
+        if self.is_over or is_asked_to_stop:
             self.trainer.should_stop = True
 
     def evaluate(self, batch: Batch) -> tuple[float, float]:
@@ -122,15 +128,23 @@ class Training(pl.LightningModule):
         self.network.train()
         return loss, score
 
-    def test(self) -> tuple[float, float]:
-        """Score the test split on the weights as they are: (loss, score)."""
-        return self.evaluate(self.data.evaluation("test"))
+    def test(self, lag: int | None = None) -> tuple[float, float]:
+        """Score the test split on the weights as they are, at another lag where given."""
+        return self.evaluate(self.data.evaluation("test", lag))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left to do."""
+        is_done = self.diverged or self.step >= self.recipe.steps
+        return is_done or (self.recipe.stop == "solved" and self.solved_step is not None)
 
     @property
     def outcome(self) -> Outcome:
         """What has become of the trial so far."""
         if self.diverged:
             return "diverged"
+        if self.solved_at is None:
+            return "measured"
         return "unsolved" if self.solved_step is None else "solved"
 
     def state(self) -> dict[str, Any]:
@@ -141,7 +155,11 @@ class Training(pl.LightningModule):
             "step": self.step,
             "streak": self.streak,
             "solved_step": self.solved_step,
+            "diverged": self.diverged,
             "seconds": self.seconds,
+            # Of the steps since the last row: the next one holds their means.
+            "losses": self._losses,
+            "norms": self._norms,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -149,12 +167,15 @@ class Training(pl.LightningModule):
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.streak = state["step"], list(state["streak"])
-        self.solved_step, self.seconds = state["solved_step"], state["seconds"]
+        self.solved_step, self.diverged = state["solved_step"], state["diverged"]
+        self.seconds = state["seconds"]
+        self._losses, self._norms = list(state["losses"]), list(state["norms"])
 
     def _row(self) -> Row:
         loss, score = self.evaluate(self._validation)
         if self.solved_step is None:
-            self.streak = [*self.streak, self.step] if score >= self.solved_at else []
+            is_held = self.solved_at is not None and score >= self.solved_at
+            self.streak = [*self.streak, self.step] if is_held else []
             if len(self.streak) == self.recipe.solved_for:
                 self.solved_step = self.streak[0]
         row: Row = {

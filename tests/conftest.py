@@ -1,9 +1,11 @@
 """What all tests share: one thread, and a study that takes a second."""
 
+import local_data
 import pytest
 import torch
 
 torch.set_num_threads(1)
+local_data.put_in_place()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightning_modules import task_contract
+from lightning_modules import task_answers, task_contract
 from lightning_modules.task_guessers import draw, part
 from lightning_modules.tasks.base import Batch, Chance, FiniteTask, Task
 
@@ -28,6 +28,7 @@ class Honest(Task):
     paper = "made up for this test"
     version = 1
     dialects = {"plain": "4 symbols", "same": "the same once more"}
+    provenance = {"plain": "ours", "same": "ours"}
     lag_means = "steps from symbol to question"
     smallest_lag = {"plain": 1, "same": 2}
     answer = "last"
@@ -112,50 +113,6 @@ class TakesAnyDialect(Honest):
         self.dialect = dialect if dialect in self.dialects else "plain"
 
 
-class CountsEveryOther(Honest):
-    def score(self, outputs: Tensor, batch: Batch) -> float:
-        return super().score(outputs, batch) / 2
-
-
-class TakesNaNForAnAnswer(Honest):
-    def score(self, outputs: Tensor, batch: Batch) -> float:
-        return int((outputs.argmax(-1) == batch.targets).sum()) / len(outputs)
-
-
-class RewardsTheWrong(Honest):
-    def score(self, outputs: Tensor, batch: Batch) -> float:
-        return max(0.5, super().score(outputs, batch))
-
-
-class LosesPerExample(Honest):
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return F.cross_entropy(outputs, batch.targets, reduction="none")
-
-
-class LosesHalf(Honest):
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return F.cross_entropy(outputs[::2], batch.targets[::2])
-
-
-class StatesTheWrongScore(Honest):
-    def chance(self, lag: int) -> Chance:
-        return Chance(1 / 5, math.log(4), "5 symbols, one of which never comes.")
-
-
-class StatesTheWrongLoss(Honest):
-    def chance(self, lag: int) -> Chance:
-        return Chance(1 / 4, math.log(5), "5 symbols, one of which never comes.")
-
-
-class StatesNoReason(Honest):
-    def chance(self, lag: int) -> Chance:
-        return Chance(1 / 4, math.log(4), "")
-
-
-class IsSolvedByGuessing(Honest):
-    solved_at = 0.25
-
-
 class SaysFiniteAndIsNot(Honest):
     space = "finite"
     count = 4
@@ -179,6 +136,18 @@ class StatesNothing(Honest):
     pass
 
 
+class ComesFromNowhere(Honest):
+    """Say which symbol came first."""
+
+    paper = "made up for this test"
+    version = 1
+    dialects = {"plain": "4 symbols", "same": "the same once more"}
+    provenance = {"plain": "hearsay"}
+    lag_means = "steps from symbol to question"
+    smallest_lag = {"plain": 1, "same": 2}
+    answer = "last"
+
+
 class ShowsNoExample(Honest):
     """Say which symbol came first."""
 
@@ -193,6 +162,11 @@ def test_an_honest_task_breaks_no_clause() -> None:
 
 FAULTS = [
     (StatesNothing, task_contract.it_states_its_constants, "no plain value `paper"),
+    (
+        ComesFromNowhere,
+        task_contract.it_states_its_constants,
+        "provenance of 'plain' is 'hearsay'; allowed: code, text,",
+    ),
     (ShowsNoExample, task_contract.it_shows_an_example, "no example"),
     (
         with_batch(inputs=lambda b: b.inputs.int()),
@@ -237,15 +211,6 @@ FAULTS = [
     (ReadsTheGlobalState, task_contract.no_global_state_is_touched, "inputs depends on a global"),
     (TakesAnyLag, task_contract.what_makes_no_sense_is_refused, "lag -5 is drawn"),
     (TakesAnyDialect, task_contract.what_makes_no_sense_is_refused, "a dialect that it does not"),
-    (CountsEveryOther, task_contract.who_knows_scores_one, "scores 0.5"),
-    (RewardsTheWrong, task_contract.who_is_wrong_scores_zero, "wrong answers score 0.5"),
-    (TakesNaNForAnAnswer, task_contract.who_is_wrong_scores_zero, "outputs of nan score"),
-    (LosesPerExample, task_contract.the_loss_teaches, "the loss has shape (6,)"),
-    (LosesHalf, task_contract.the_loss_teaches, "no gradient"),
-    (IsSolvedByGuessing, task_contract.the_bar_is_above_chance, "solved_at is 0.25"),
-    (StatesTheWrongScore, task_contract.a_blind_guesser_scores_chance, "not 0.2"),
-    (StatesTheWrongLoss, task_contract.a_blind_guesser_scores_chance, "not 1.609"),
-    (StatesNoReason, task_contract.a_blind_guesser_scores_chance, "no derivation"),
     (SaysFiniteAndIsNot, task_contract.its_space_is_what_it_says, "no FiniteTask"),
     (CountsWithoutEnd, task_contract.its_space_is_what_it_says, "a `count`"),
     (CannotTakeItsLast, task_contract.its_space_is_what_it_says, "IndexError: no example 9"),
@@ -270,7 +235,7 @@ def test_a_fault_of_one_dialect_names_it() -> None:
         def score(self, outputs: Tensor, batch: Batch) -> float:
             return super().score(outputs, batch) * (1.0 if self.dialect == "plain" else 0.5)
 
-    clause = (task_contract.who_knows_scores_one.__doc__ or "").strip().rstrip(".")
+    clause = (task_answers.who_knows_scores_one.__doc__ or "").strip().rstrip(".")
     assert broken(WrongInOne)[clause] == "in same: the right answer scores 0.5"
 
 

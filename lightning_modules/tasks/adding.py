@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightning_modules.tasks.base import Batch, Chance, Task
+from lightning_modules.tasks.base import Baseline, Batch, Chance, Task
 
 
 class Adding(Task):
@@ -29,7 +29,8 @@ class Adding(Task):
     `pascanu` follows the authors' published code, `hs97` the text of the paper, in which each
     sequence has a length of its own: one of the first ten steps is marked, then one of the first
     T/2 - 1 that are still unmarked. A mark on the very first step counts as zero; it gives way to
-    the -1 of both ends, and is no evidence.
+    the -1 of both ends, and is no evidence. `campos` (T = 50 in the paper, after Neil et al. 2016)
+    has its own bar: an error of a hundredth of the variance, .99.
 
     The score is the share of the target's variance that is explained, 1 - MSE / variance, clipped
     to [0, 1]. Solved is .94: in `arjovsky` and `bai` that is an MSE of .01, the usual threshold.
@@ -51,14 +52,28 @@ class Adding(Task):
         "bai": "values in [0, 1], two marks anywhere, target the sum (arXiv:1803.01271)",
         "pascanu": "marks in the first tenth and up to the half, target the mean (arXiv:1211.5063)",
         "hs97": "values in [-1, 1], marks in the first 10 steps and the first half, ends marked -1",
+        "campos": "values in [-.5, .5], marks in the first tenth and the last half, the sum"
+        " (arXiv:1708.06834)",
+    }
+    provenance = {
+        "arjovsky": "code",
+        "bai": "code",
+        "pascanu": "code",
+        "hs97": "secondary",
+        "campos": "text",
     }
     lag_means = "sequence length"
-    smallest_lag = {"arjovsky": 2, "bai": 2, "pascanu": 10, "hs97": 11}
+    smallest_lag = {"arjovsky": 2, "bai": 2, "pascanu": 10, "hs97": 11, "campos": 10}
     answer = "last"
     causal = False
     input_size = 2
     output_size = 1
     solved_at = 0.94
+
+    def __init__(self, dialect: str) -> None:
+        super().__init__(dialect)
+        if dialect == "campos":
+            self.solved_at = 0.99
 
     def sample(self, batch: int, lag: int, generator: np.random.Generator) -> Batch:
         """Draw a batch of examples, all of one length."""
@@ -68,6 +83,8 @@ class Adding(Task):
         marks = np.zeros((batch, length), dtype=np.float32)
         rows = np.arange(batch)
         marks[rows, first] = marks[rows, second] = 1
+        if self.dialect == "campos":
+            values -= 0.5
         if self.dialect == "hs97":
             values = 2 * values - 1
             marks[:, [0, -1]] = -1
@@ -91,6 +108,9 @@ class Adding(Task):
         if self.dialect == "arjovsky":
             first, second = generator.integers(lag // 2, size=(2, batch))
             return lag, first, second + lag // 2
+        if self.dialect == "campos":
+            first = generator.integers(lag // 10, size=batch)
+            return lag, first, lag // 2 + generator.integers(lag - lag // 2, size=batch)
         if self.dialect == "pascanu":
             length = lag + int(generator.integers(lag // 10))
             first = generator.integers(length // 10, size=batch)
@@ -120,8 +140,33 @@ class Adding(Task):
         if self.dialect == "pascanu":
             return Chance(0.0, 1 / 24, "Always answer the mean, .5; (1/12 + 1/12) / 4 = 1/24.")
         if self.dialect == "hs97":
-            # Either mark may fall on the first pair: the first of ten, else one of lag // 2 - 1.
-            zeroed = 1 / 10 + 9 / 10 / (lag // 2 - 1)
             why = "Always answer the mean, .5; (2 - p) / 3 / 16, p the chance that a mark is void."
-            return Chance(0.0, (2 - zeroed) / 48, why)
-        return Chance(0.0, 1 / 6, "Always answer the mean, 1; the variance is 1/12 + 1/12 = 1/6.")
+            return Chance(0.0, (2 - _void(lag)) / 48, why)
+        mean = "0" if self.dialect == "campos" else "1"
+        why = f"Always answer the mean, {mean}; the variance is 1/12 + 1/12 = 1/6."
+        return Chance(0.0, 1 / 6, why)
+
+    def baselines(self, lag: int) -> tuple[Baseline, ...]:
+        """List what is known to one who remembers the later mark and has lost the earlier."""
+        whole = self.chance(lag).loss
+        if self.dialect == "hs97":
+            loss, why = (1 - _void(lag)) / 48, "The lost value's 1/3 / 16, where both marks count."
+        else:
+            loss, why = whole / 2, "The variance of the lost value: half of the sum's."
+        return (Baseline("one mark remembered", 1 - loss / whole, loss, why, self._remember_one),)
+
+    def _remember_one(self, batch: Batch) -> Float[Tensor, "batch 1"]:
+        value = 0 if self.dialect != "pascanu" else 1
+        time = torch.arange(batch.evidence.shape[1])
+        last = torch.where(batch.evidence, time, -1).argmax(1)
+        one = batch.inputs[torch.arange(len(last)), last, value]
+        scale, mean = {"pascanu": (0.5, 0.25), "hs97": (0.25, 0.5), "campos": (1.0, 0.0)}.get(
+            self.dialect, (1.0, 0.5)
+        )
+        return (scale * one + mean)[:, None]
+
+
+def _void(lag: int) -> float:
+    """Give the probability that a mark of `hs97` falls on the first pair."""
+    # Either may: the first mark is one of ten, the second one of the lag // 2 - 1 that are left.
+    return 1 / 10 + 9 / 10 / (lag // 2 - 1)

@@ -1,6 +1,7 @@
 """What every task promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
@@ -13,6 +14,15 @@ from lightning_modules.refusal import RefusedError
 
 Space = Literal["large", "finite", "exhaustive"]
 
+PROVENANCE = {
+    "code": "the authors' published code, read",
+    "text": "the paper's text, read",
+    "secondary": "what others write of the paper, which was not read",
+    "memory": "from memory, not checked against the paper",
+    "ours": "defined here",
+}
+"""Where the definition of a dialect may come from."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -21,7 +31,9 @@ class Batch:
     `inputs` are real numbers of shape [batch, time, input], or whole numbers [batch, time] that
     stand for symbols. `targets` are one per example ("last") or one per step ("each"). `mask` marks
     the steps that the score counts, `evidence` the steps that hold what the answer needs.
-    `context` is whatever else a task's loss or score needs, by name.
+    `context` is whatever else a task's loss or score needs, by name. One name has a meaning for
+    all: `among`, [batch, n], are the classes of which chance knows beforehand that each answer is
+    one of them.
     """
 
     inputs: Shaped[Tensor, "batch time ..."]
@@ -57,6 +69,20 @@ class Chance:
     derivation: str
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """A partial solution: score and loss of one who has learned so much and no more.
+
+    `name` says what was learned, `play` answers a batch as such a one would.
+    """
+
+    name: str
+    score: float
+    loss: float
+    derivation: str
+    play: Callable[[Batch], Float[Tensor, "batch ..."]]
+
+
 class Task(ABC):
     """A generator of sequences whose answer needs an input far back.
 
@@ -68,6 +94,8 @@ class Task(ABC):
     paper: ClassVar[str]
     version: ClassVar[int] = 1
     dialects: ClassVar[dict[str, str]]
+    provenance: ClassVar[dict[str, str]]
+    """Where the definition of each dialect comes from: a key of `PROVENANCE`."""
     lag_means: ClassVar[str]
     """What the lag counts in this task's literature, in a few words."""
     smallest_lag: ClassVar[dict[str, int]]
@@ -81,7 +109,10 @@ class Task(ABC):
 
     input_size: int
     output_size: int
-    solved_at: float
+    solved_at: float | None
+    """The score from which the task counts as solved; None where nobody can say, as of `chance`."""
+    why_no_chance: ClassVar[str] = ""
+    """The reason, where `chance` is None."""
 
     def __init__(self, dialect: str) -> None:
         if dialect not in self.dialects:
@@ -110,6 +141,10 @@ class Task(ABC):
     def chance(self, lag: int) -> Chance | None:
         """Give the best strategy without memory, or None where none can be stated."""
 
+    def baselines(self, lag: int) -> tuple[Baseline, ...]:
+        """List partial solutions, worst first, so that a plateau says what was learned."""
+        return ()
+
 
 class FiniteTask(Task):
     """A task over a numbered set of examples, drawn by index.
@@ -120,6 +155,8 @@ class FiniteTask(Task):
 
     count: int
     """How many examples there are."""
+    parts: dict[str, range] | None = None
+    """The numbers of each split, where a finite set comes divided; else the data module does it."""
 
     @abstractmethod
     def take(

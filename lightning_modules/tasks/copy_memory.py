@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from lightning_modules.tasks.base import Batch, Chance, FiniteTask
 
+DISTRACTORS = 8
+
 
 class CopyMemory(FiniteTask):
     """Say a list of symbols again, a long time after it was shown.
@@ -28,6 +30,13 @@ class CopyMemory(FiniteTask):
     end, n+1 times; its input is one real number, the symbol's (0 to 9), and the marker is a tenth
     class of the output that is never right. The others are one-hot and have no such class.
 
+    Three more are `arjovsky` with one thing changed. In `henaff` the marker stands g steps after
+    the list, g drawn from 1 to T for each example; blanks follow the recall, so that all are
+    T + 2 n long, and the realised distance is g + n: what has to be learned is to wait for the
+    marker, not to count. `reversed` asks for the list from its end: the last symbol is asked for
+    after T + 1 steps, the first after T + 2 n - 1. In `distractors` every blank of the input is one
+    of eight symbols that mean nothing (10 to 17) instead.
+
     The loss is the mean over all steps, as in the literature; in `small`, which is ours, over the
     n steps of the recall, since three steps in twenty-six would hardly be heard. The score is the
     accuracy on the n steps of the recall alone: blanks everywhere would be right on (T+n)/(T+2n) of
@@ -45,9 +54,29 @@ class CopyMemory(FiniteTask):
         "bai": "as arjovsky, the marker repeated, one real number as the input (arXiv:1803.01271)",
         "exprnn": "10 of 8 symbols, recalled from the marker on (arXiv:1901.08428)",
         "small": "as arjovsky, 3 of 4 symbols: 64 lists, all of them seen in training",
+        "henaff": "as arjovsky, the marker after 1 to T steps (arXiv:1602.06662)",
+        "reversed": "as arjovsky, recalled from the end of the list",
+        "distractors": "as arjovsky, with symbols that mean nothing in place of the blanks",
+    }
+    provenance = {
+        "arjovsky": "code",
+        "bai": "code",
+        "exprnn": "code",
+        "small": "ours",
+        "henaff": "secondary",
+        "reversed": "ours",
+        "distractors": "ours",
     }
     lag_means = "gap between list and marker"
-    smallest_lag = {"arjovsky": 1, "bai": 1, "exprnn": 1, "small": 1}
+    smallest_lag = {
+        "arjovsky": 1,
+        "bai": 1,
+        "exprnn": 1,
+        "small": 1,
+        "henaff": 1,
+        "reversed": 1,
+        "distractors": 1,
+    }
     answer = "each"
     causal = False
     solved_at = 0.99
@@ -58,7 +87,8 @@ class CopyMemory(FiniteTask):
         self.marker = self.values + 1
         if dialect == "small":
             self.space, self.count = "exhaustive", self.values**self.items
-        self.input_size = 1 if dialect == "bai" else self.marker + 1
+        sizes = {"bai": 1, "distractors": self.marker + 1 + DISTRACTORS}
+        self.input_size = sizes.get(dialect, self.marker + 1)
         self.output_size = self.values + 1 + (dialect == "bai")
 
     def take(
@@ -67,19 +97,26 @@ class CopyMemory(FiniteTask):
         """Make the examples of these lists: a list's number, written in base `values`."""
         self.check(lag)
         symbols = 1 + indices[:, None] // self.values ** np.arange(self.items) % self.values
-        recall = self.items + lag
-        inputs = np.zeros((len(indices), recall + self.items), dtype=np.int64)
-        targets, is_recall = np.zeros_like(inputs), np.zeros(inputs.shape, dtype=bool)
-        inputs[:, : self.items] = targets[:, recall:] = symbols
-        marked = recall if self.dialect == "exprnn" else recall - 1
-        inputs[:, marked : None if self.dialect == "bai" else marked + 1] = self.marker
-        is_recall[:, recall:] = True
+        shape = (len(indices), lag + 2 * self.items)
+        waits = generator.integers(1, lag + 1, size=shape[0]) if self.dialect == "henaff" else lag
+        recall = np.broadcast_to(self.items + waits, shape[0])[:, None]
+        since = np.arange(shape[1]) - recall
+        is_recall = (0 <= since) & (since < self.items)
+        inputs, targets = np.zeros((2, *shape), dtype=np.int64)
+        inputs[:, : self.items] = symbols
+        targets[is_recall] = (symbols[:, ::-1] if self.dialect == "reversed" else symbols).ravel()
+        marked = 0 if self.dialect == "exprnn" else -1
+        is_marker = since >= marked if self.dialect == "bai" else since == marked
+        inputs[is_marker] = self.marker
+        if self.dialect == "distractors":
+            others = generator.integers(self.marker + 1, self.input_size, size=shape)
+            inputs = np.where(inputs == 0, others, inputs)
         shown = torch.from_numpy(inputs)
         return Batch(
             inputs=shown.float()[:, :, None] if self.dialect == "bai" else shown,
             targets=torch.from_numpy(targets),
             mask=torch.from_numpy(is_recall),
-            evidence=torch.arange(inputs.shape[1]).expand(inputs.shape) < self.items,
+            evidence=torch.arange(shape[1]).expand(shape) < self.items,
         )
 
     def sample(self, batch: int, lag: int, generator: np.random.Generator) -> Batch:
