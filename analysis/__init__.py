@@ -11,7 +11,8 @@ def load(study_dir: "str | os.PathLike[str]") -> "tuple[pd.DataFrame, pd.DataFra
     """Read a study's folder into two tidy frames: (runs, history).
 
     `runs` has a row per finished trial, `history` one per trial and evaluation; their columns stand
-    in `analysis.sources`. Trials that are in neither are warned of.
+    in `analysis.sources`. Where trials are tested at other lags than their own, `runs` has columns
+    `test/<lag>/loss` and `test/<lag>/score` besides. Trials that are in neither are warned of.
 
     Example: runs, history = analysis.load("runs/quick")
     """
@@ -27,4 +28,4 @@ def load(study_dir: "str | os.PathLike[str]") -> "tuple[pd.DataFrame, pd.DataFra
             f"{states}",
             stacklevel=2,
         )
-    return frames.runs, frames.history
+    return frames.runs_with_tests, frames.history

@@ -56,7 +56,8 @@ def table(task: str, groups: pd.DataFrame, arms: Sequence[str], looks: Sequence[
         ("low", "high", "95% interval") if is_enough else ("least", "most", "range")
     )
     rate, steps = "solve rate (95% interval)", f"steps to solve: median ({between})"
-    cells, drawn = [], []
+    score = f"test score: median ({between})"
+    cells, drawn, keys = [], [], []
     for row in groups.to_dict("records"):
         number = arms.index(row["arm"])
         told, rate_drawn = _rate(number, row)
@@ -69,9 +70,7 @@ def table(task: str, groups: pd.DataFrame, arms: Sequence[str], looks: Sequence[
                 "solved": NOTHING if pd.isna(row["n"]) else f"{row['solved']}/{row['n']}",
                 rate: told,
                 steps: _bounded(_steps(row["steps_median"], row), *step_bounds),
-                f"test score: median ({between})": _bounded(
-                    tables.score(row["score_median"]), *score_bounds
-                ),
+                score: _bounded(tables.score(row["score_median"]), *score_bounds),
                 "parameters": tables.whole(row["parameters"]),
                 "state": tables.whole(row["state_size"]),
                 "time per step": _time(row),
@@ -85,6 +84,13 @@ def table(task: str, groups: pd.DataFrame, arms: Sequence[str], looks: Sequence[
                 "trials": Markup('<a href="#g{}">{}</a>').format(row["group"], _trials(row)),
             }
         )
+        keys.append({name: _key(row[of]) for name, of in
+                     ((rate, "rate"), ("solved", "rate"), (score, "score_median"))})  # fmt: skip
+        never = "" if pd.isna(row["n"]) else "1e99"
+        keys[-1][steps] = _key(row["steps_median"]) or never
+        # Times of different paths are not ranked: sorted are the paths, and the times within one.
+        time = _key(row["seconds_per_step"])
+        keys[-1]["time per step"] = f"{row['path']} {float(time):020.9f}" if time else ""
     lags = groups["lag"].tolist()
     return Table(
         name="comparison",
@@ -93,6 +99,7 @@ def table(task: str, groups: pd.DataFrame, arms: Sequence[str], looks: Sequence[
         headers=2,
         numbers=[name for name in cells[0] if name not in ("arm", rate)],
         drawn={name: [row[name] for row in drawn] for name in drawn[0]},
+        keys={name: [row[name] for row in keys] for name in keys[0]},
         breaks=[number for number in range(1, len(lags)) if lags[number] != lags[number - 1]],
     )
 
@@ -103,6 +110,10 @@ def _rate(number: int, row: Row) -> tuple[str, Markup]:
         return NOTHING, Markup(NOTHING)
     told = f"{rate:.0%} ({low:.0%} to {high:.0%})"
     return told, drawings.interval(number, low, rate, high) + f" {told}"
+
+
+def _key(value: float) -> str:
+    return "" if pd.isna(value) or value == float("inf") else repr(float(value))
 
 
 def _trials(row: Row) -> str:

@@ -166,13 +166,14 @@ def environments(frames: Frames) -> tuple[Table, pd.DataFrame]:
     frame = frames.runs.groupby(columns, sort=False)["trial"].count().rename("trials").reset_index()
     frame = frame.sort_values("trials", ascending=False, kind="stable", ignore_index=True)
     frame = frame[["trials", *columns]]
-    cells = {"recorded": [name.replace("_", " ") for name in frame.columns]}
+    told = {"recorded": [name.replace("_", " ") for name in frame.columns]}
     for number, row in enumerate(frame.itertuples(index=False, name=None), start=1):
-        cells["environment" if len(frame) == 1 else f"environment {number}"] = [
+        told["environment" if len(frame) == 1 else f"environment {number}"] = [
             str(value)[:12] if name == "git_commit" else str(value) or NOTHING
             for name, value in zip(frame.columns, row, strict=True)
         ]
-    return Table("environments", "Versions and machines", pd.DataFrame(cells)), frame
+    cells = pd.DataFrame(told)
+    return Table("environments", "Versions and machines", cells, is_fixed=True), frame
 
 
 def mixed_code(runs: pd.DataFrame) -> list[str]:

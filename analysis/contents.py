@@ -1,6 +1,7 @@
 """What a report holds, before it is HTML or Markdown: the answer, the tables, the figures."""
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import pandas as pd
@@ -10,10 +11,15 @@ from analysis import compare, comparison, conditions, drawings, estimate, tables
 from analysis.answer import Answer, compose
 from analysis.escaping import plain
 from analysis.gallery import Shown, hang
+from analysis.highlight import highlighted
 from analysis.ledger import Ledger
-from analysis.looks import Look, looks
+from analysis.looks import Look
 from analysis.sources import Frames, Progress
+from analysis.study_file import Study
 from analysis.tables import NOTHING, Table
+
+LATEX = ("comparison", "glance", "claims", "arms", "sizes", "tasks", "environments")
+"""The tables that are written as LaTeX too."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Contents:
     glance: Table | None
     warnings: list[str]
     problems: Table | None
+    remarks: Table | None
     comparison: list[Table]
     figures: list[Shown]
     claims: Table | None
@@ -38,6 +45,13 @@ class Contents:
     trials: Table
     data: dict[str, pd.DataFrame]
 
+    @property
+    def tables(self) -> dict[str, list[Table]]:
+        """The tables of `LATEX`, by name, as far as the report has them."""
+        found = {name: getattr(self, name) for name in LATEX}
+        lists = {name: t if isinstance(t, list) else [t] for name, t in found.items() if t}
+        return {name: tables for name, tables in lists.items() if tables}
+
 
 def gather(frames: Frames, progress: Progress | None = None) -> Contents:
     """Compute everything that a report says."""
@@ -47,7 +61,8 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
     if progress is not None:
         progress("claims judged", len(verdicts), len(verdicts))
     groups = comparison.estimates(frames, rates)
-    look = list(looks(study.labels).values())
+    looks = highlighted(study, rates)
+    look = list(looks.values())
     sizes, sizes_data = conditions.sizes(frames)
     tasks, tasks_data = conditions.tasks(frames)
     environments, environments_data = conditions.environments(frames)
@@ -55,15 +70,16 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
         frames=frames,
         looks=look,
         answer=compose(rates, verdicts, ledger),
-        glance=_glance(rates, study.labels, look) if not ledger.open and len(rates) else None,
+        glance=_glance(rates, study, look) if not ledger.open and len(rates) else None,
         warnings=_warnings(frames),
         problems=_problems(ledger),
+        remarks=_remarks(ledger),
         comparison=[
             comparison.table(str(task), group, study.labels, look)
             for task, group in groups.groupby("task", sort=False)
         ],
-        figures=hang(frames, rates, progress),
-        claims=_claims(verdicts) if len(verdicts) else None,
+        figures=hang(frames, rates, looks, progress),
+        claims=_claims(verdicts, study) if len(verdicts) else None,
         recipe=conditions.recipe(study),
         inequalities=conditions.inequalities(study),
         arms=conditions.arms(study),
@@ -83,8 +99,9 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
     )
 
 
-def _glance(rates: pd.DataFrame, arms: list[str], look: list[Look]) -> Table:
+def _glance(rates: pd.DataFrame, study: Study, look: list[Look]) -> Table:
     """Show solved of n for every arm and task, at the task's longest lag."""
+    arms, numbers = study.labels, _numbers(study)
     longest = rates[rates["lag"] == rates.groupby("task")["lag"].transform("max")]
     present = [arm for arm in arms if (longest["arm"] == arm).any()]
     cells: dict[str, list[str]] = {"arm": present}
@@ -93,17 +110,26 @@ def _glance(rates: pd.DataFrame, arms: list[str], look: list[Look]) -> Table:
         number = arms.index(arm)
         drawn["arm"].append(drawings.swatch(number, look[number]) + " " + plain(arm, 60))
     for task, group in longest.groupby("task", sort=False):
-        name = f"{plain(task)}, lag {group['lag'].iloc[0]}"
+        lag = int(group["lag"].iloc[0])
+        name = f"{plain(task)}, lag {lag}"
         counts = {row["arm"]: (row["solved"], row["n"]) for row in group.to_dict("records")}
         pairs = [counts.get(arm) for arm in present]
         cells[name] = [f"{pair[0]}/{pair[1]}" if pair else NOTHING for pair in pairs]
-        drawn[name] = [drawings.heat(*pair) if pair else Markup(NOTHING) for pair in pairs]
+        drawn[name] = [
+            drawings.heat(*pair, numbers[arm, str(task), lag]) if pair else Markup(NOTHING)
+            for arm, pair in zip(present, pairs, strict=True)
+        ]
     return Table(
         name="glance",
         caption="Seeds that solve, at the longest lag",
         cells=pd.DataFrame(cells),
         drawn=drawn,
     )
+
+
+def _numbers(study: Study) -> dict[tuple[str, str, int], int]:
+    """Give each group its number in the study, under which its trials are listed."""
+    return {group: number for number, group in enumerate(study.groups, start=1)}
 
 
 def _warnings(frames: Frames) -> list[str]:
@@ -122,11 +148,12 @@ def _warnings(frames: Frames) -> list[str]:
         lines.append(f"The trials ran on more than one version of {', '.join(mixed)}.")
     if moved := int((~runs["bit_exact"]).sum()):
         lines.append(
-            f"{moved} trials went on in another environment than they began in: they could not be "
-            "repeated bit for bit."
+            f"{moved} {'trial' if moved == 1 else 'trials'} went on in another environment than "
+            "begun in, and cannot be repeated bit for bit; a table below names each."
         )
     if again := int((runs["attempts"] > 1).sum()):
-        lines.append(f"{again} of the finished trials needed more than one attempt.")
+        told = "trial needed" if again == 1 else "trials needed"
+        lines.append(f"{again} finished {told} more than one attempt.")
     return lines
 
 
@@ -146,6 +173,21 @@ def _problems(ledger: Ledger) -> Table | None:
                  numbers=["seed"])  # fmt: skip
 
 
+def _remarks(ledger: Ledger) -> Table | None:
+    """List the finished trials that noted something, or that moved while they trained."""
+    rows = []
+    for entry in ledger.done:
+        assert entry.result is not None
+        moved = [] if entry.result.bit_exact else ["bit_exact: false"]
+        if told := "; ".join([*moved, *entry.result.notes]):
+            trial = entry.trial
+            rows.append((trial.id, _group(*trial.group), str(trial.seed), entry.outcome, told))
+    if not rows:
+        return None
+    cells = pd.DataFrame(rows, columns=["trial", "group", "seed", "outcome", "note"])
+    return Table("remarks", "Finished trials with a note", cells, numbers=["seed"])
+
+
 def _counts(ledger: Ledger) -> pd.DataFrame:
     rows = [
         {"arm": arm, "task": task, "lag": lag, "planned": sum(states.values()), **states}
@@ -154,7 +196,14 @@ def _counts(ledger: Ledger) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _claims(verdicts: pd.DataFrame) -> Table:
+def _claims(verdicts: pd.DataFrame, study: Study) -> Table:
+    numbers = _numbers(study)
+
+    def leading(row: dict[Any, Any], arm: str, told: str) -> Markup:
+        number = None if pd.isna(row["lag"]) else numbers.get((row[arm], row["task"], row["lag"]))
+        place = "comparison" if number is None else f"g{number}"
+        return Markup('<a href="#{}">{}</a>').format(place, told)
+
     def marked(row: dict[Any, Any]) -> Markup:
         kind = str(row["verdict"]).partition(" ")[0]
         badge = Markup('<strong class="verdict {}">{}</strong>').format(kind, row["verdict"])
@@ -184,7 +233,11 @@ def _claims(verdicts: pd.DataFrame) -> Table:
         caption="Claims that the study states in advance",
         cells=pd.DataFrame(cells),
         numbers=["solved", "against", "p", "p, Holm"],
-        drawn={"verdict": [marked(row) for row in rows]},
+        drawn={
+            "solved": [leading(*each) for each in zip(rows, repeat("arm"), cells["solved"])],
+            "against": [leading(*each) for each in zip(rows, repeat("than"), cells["against"])],
+            "verdict": [marked(row) for row in rows],
+        },
     )
 
 
@@ -209,6 +262,7 @@ def _trials(ledger: Ledger) -> Table:
             }
         ),
         anchors=[f"g{number}" for number in range(1, len(groups) + 1)],
+        is_fixed=True,
     )
 
 

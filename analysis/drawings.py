@@ -22,6 +22,11 @@ def colors(looks: Sequence[Look]) -> Markup:
 
 def swatch(number: int, look: Look) -> Markup:
     """Draw an arm's dash and marker, as in the legends of the figures."""
+    if not look.is_highlighted:
+        return Markup(
+            '<svg class="swatch {}" viewBox="0 0 30 12" width="30" height="12" aria-hidden="true">'
+            '<path class="dash" d="M1 6H29"/></svg>'
+        ).format(arm_class(number))
     dash = "" if look.dash == "solid" else " ".join(str(1.6 * length) for length in look.dash[1])
     return Markup(
         '<svg class="swatch {}" viewBox="0 0 30 12" width="30" height="12" aria-hidden="true">'
@@ -39,11 +44,25 @@ def interval(number: int, low: float, rate: float, high: float) -> Markup:
     ).format(arm_class(number), left, right, place)
 
 
-def heat(solved: int, n: int) -> Markup:
-    """Show solved of n on a ground that is the darker, the more: none, some, half, most, all."""
+def difference(low: float, effect: float, high: float) -> Markup:
+    """Draw a difference of two rates, from -1 to 1, with its interval and with no difference."""
+    left, place, right = (4 + 36 * (1 + min(1.0, max(-1.0, v))) for v in (low, effect, high))
+    return Markup(
+        '<svg class="interval plain" viewBox="0 0 80 12" width="80" height="12" aria-hidden="true">'
+        '<path class="track" d="M4 6H76M40 1V11"/><path class="bar" d="M{:.1f} 6H{:.1f}"/>'
+        '<circle cx="{:.1f}" cy="6" r="3.6"/></svg>'
+    ).format(left, right, place)
+
+
+def heat(solved: int, n: int, group: int) -> Markup:
+    """Show solved of n on a ground that is the darker, the more: none, some, half, most, all.
+
+    It leads to the trials of the group with this number.
+    """
     share = solved / n
     level = 0 if solved == 0 else 4 if solved == n else 1 + (share > 1 / 3) + (share > 2 / 3)
-    return Markup('<span class="heat heat-{}">{}/{}</span>').format(level, solved, n)
+    link = '<a class="heat heat-{}" href="#g{}">{}/{}</a>'
+    return Markup(link).format(level, group, solved, n)
 
 
 def _marker(name: str) -> str:

@@ -2,18 +2,16 @@
 
 The first five colours stay apart (CIE76 distance of 17 and more) for readers with protanopia,
 deuteranopia and tritanopia, and all have a contrast of at least 3 on white. Dash and marker tell
-the arms apart in grey. From the ninth arm on colours are grey: no reader tells more apart.
+the arms apart in grey. At most eight arms are highlighted: no reader tells more apart. The others
+are thin grey lines.
 """
 
 import contextlib
-import io
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.escaping import short
@@ -82,19 +80,39 @@ class Look:
     color: str
     dash: Dash
     marker: str
+    is_highlighted: bool = True
+
+    @property
+    def width(self) -> float:
+        """How wide its lines are, as a share of those of a highlighted arm."""
+        return 1.0 if self.is_highlighted else 0.5
 
 
-def looks(arms: Sequence[str]) -> dict[str, Look]:
-    """Give each arm its look. The order decides: hold it still throughout a study."""
+Arms = Sequence[str] | Mapping[str, Look]
+"""The arms in the order of the study, or the look that each has there."""
+
+
+def looks(arms: Sequence[str], highlighted: Sequence[str] | None = None) -> dict[str, Look]:
+    """Give each arm its look. The order decides: hold it still throughout a study.
+
+    Where there are more than eight arms, `highlighted` are those with a colour; the first eight
+    unless given.
+    """
+    chosen = [arm for arm in arms if highlighted is None or arm in highlighted][: len(COLORS)]
     return {
-        arm: Look(
-            label=label,
-            color=COLORS[number] if number < len(COLORS) else GREY,
-            dash=DASHES[number % len(DASHES)],
-            marker=MARKERS[number % len(MARKERS)],
-        )
-        for number, (arm, label) in enumerate(short(arms).items())
-    }
+        arm: Look(label, COLORS[chosen.index(arm)], DASHES[chosen.index(arm)],
+                  MARKERS[chosen.index(arm)])
+        if arm in chosen
+        else Look(label, GREY, "solid", "", is_highlighted=False)
+        for arm, label in short(arms).items()
+    }  # fmt: skip
+
+
+def given(arms: Arms | None, found: Iterable[str]) -> dict[str, Look]:
+    """Give the looks that a figure's caller asks for; without a word, of the arms it found."""
+    if isinstance(arms, Mapping):
+        return dict(arms)
+    return looks(arms or list(dict.fromkeys(found)))
 
 
 @contextlib.contextmanager
@@ -109,29 +127,23 @@ def styled() -> Iterator[None]:
         yield
 
 
-def handles(arms: dict[str, Look], *, has_markers: bool = True) -> list[Line2D]:
-    """Give the entries of a legend."""
-    return [
+def handles(arms: Mapping[str, Look]) -> list[Line2D]:
+    """Give the entries of a legend: the highlighted arms, and one for all others."""
+    entries = [
         Line2D(
             [],
             [],
             color=look.color,
             linestyle=look.dash,
             linewidth=1.8,
-            marker=look.marker if has_markers else "",
+            marker=look.marker,
             markersize=5,
             label=look.label,
         )
         for look in arms.values()
+        if look.is_highlighted
     ]
-
-
-def svg(figure: Figure) -> str:
-    """Give a figure as SVG: the same bytes for the same data, with no date and no font needed."""
-    buffer = io.StringIO()
-    with styled(), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; that is no reason to stop.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    if rest := len(arms) - len(entries):
+        told = f"{rest} other arm{'s' * (rest > 1)}"
+        entries.append(Line2D([], [], color=GREY, linewidth=0.9, label=told))
+    return entries

@@ -27,6 +27,7 @@ def write(contents: Contents) -> str:
         ", ".join([f"{ledger.planned:,} planned", *counts, stale]) + ".",
         _bullets(contents.warnings),
         *([contents.problems.markdown] if contents.problems else []),
+        *([contents.remarks.markdown] if contents.remarks else []),
         "## Comparison",
     ]
     for table in contents.comparison:

@@ -10,7 +10,7 @@
 | attempts, rows, steps | whole | result.json |
 | solved_step | whole or NA | result.json |
 | bit_exact | bool | result.json: never moved to another environment while it trained |
-| budget_steps, validation_every | whole | the arm's recipe in study.json |
+| budget_steps, validation_every, batch | whole | the arm's recipe in study.json |
 | test/loss, test/score | number or NaN | the log's summary |
 | chance_score, chance_loss, solved_at | number or NaN | the log's config; NaN: none can be stated |
 | chance_derivation, space, path | text | the log's config |
@@ -20,6 +20,9 @@
 | seconds_per_step | number or NaN | training seconds of the last row by its step |
 | code | text | JSON: the hash of each file that the result depends on |
 | python ... git_commit | text | `ENVIRONMENT`, from the log's config |
+
+`tests` has a row per finished trial and lag that it was tested at beside its own: trial, arm, task,
+lag (trained at), seed, test_lag (whole), and `FURTHER` (numbers or NaN).
 
 `history` has a row per trial and step: trial, arm, task, lag, seed, step (whole), and `MEASURED`
 (numbers; a diverged trial's last row may hold NaN or inf).
@@ -80,6 +83,7 @@ RUNS = {
     "bit_exact": "bool",
     "budget_steps": "int64",
     "validation_every": "int64",
+    "batch": "int64",
     **dict.fromkeys(("test/loss", "test/score"), "float64"),
     **dict.fromkeys(("chance_score", "chance_loss", "solved_at"), "float64"),
     **dict.fromkeys(("chance_derivation", "space", "path"), "str"),
@@ -93,22 +97,40 @@ RUNS = {
 }
 """The columns of `runs` and their types."""
 
+FURTHER = ("loss", "score", "chance_loss", "chance_score")
+
+TESTS = {**_IDENTITY, "test_lag": "int64", **dict.fromkeys(FURTHER, "float64")}
+"""The columns of `tests` and their types."""
+
 HISTORY = {**_IDENTITY, "step": "int64", **dict.fromkeys(MEASURED, "float64")}
 """The columns of `history` and their types."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """A study's plan and its trials. Damaged trials are in the ledger and in neither frame."""
+    """A study's plan and its trials. Damaged trials are in the ledger and in no frame."""
 
     ledger: Ledger
     runs: pd.DataFrame
     history: pd.DataFrame
+    tests: pd.DataFrame
 
     @property
     def study(self) -> Study:
         """The plan."""
         return self.ledger.study
+
+    @property
+    def runs_with_tests(self) -> pd.DataFrame:
+        """`runs`, with columns `test/<lag>/loss` and `test/<lag>/score` for the rows of `tests`."""
+        if self.tests.empty:
+            return self.runs
+        columns = {
+            f"test/{lag}/{key}": tests.set_index("trial")[key]
+            for lag, tests in self.tests.groupby("test_lag")
+            for key in ("loss", "score")
+        }
+        return self.runs.join(pd.DataFrame(columns), on="trial")
 
 
 def load(
@@ -129,16 +151,18 @@ def load(
     ledger = ledgers.take(study_dir, stale)
     runs: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
+    tests: list[dict[str, Any]] = []
     damaged: dict[str, str] = {}
     done = ledger.done
     for number, entry in enumerate(done, start=1):
         try:
-            run, rows = _trial(Path(study_dir) / entry.trial.id, entry, ledger.study)
+            run, rows, further = _trial(Path(study_dir) / entry.trial.id, entry, ledger.study)
         except StudyFileError as error:
             damaged[entry.trial.id] = ledgers.without_folder(error, Path(study_dir))
         else:
             runs.append(run)
             history.extend(rows)
+            tests.extend(further)
         if progress is not None:
             progress("logs read", number, len(done))
     return Frames(
@@ -147,10 +171,14 @@ def load(
         pd.DataFrame(history, columns=list(HISTORY))
         .drop_duplicates(["trial", "step"], keep="last", ignore_index=True)
         .astype(HISTORY),
+        pd.DataFrame(tests, columns=list(TESTS)).astype(TESTS),
     )
 
 
-def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+Rows = list[dict[str, Any]]
+
+
+def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], Rows, Rows]:
     trial, result = entry.trial, entry.result
     assert result is not None
     path = inside(folder, result.log)
@@ -187,6 +215,7 @@ def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], li
         "bit_exact": result.bit_exact,
         "budget_steps": recipe.steps,
         "validation_every": recipe.validation_every,
+        "batch": recipe.batch,
         "test/loss": _number(summary.get("test/loss")),
         "test/score": _number(summary.get("test/score")),
         "chance_score": _number(chance.get("score")),
@@ -203,7 +232,23 @@ def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], li
         "code": json.dumps(_inner(config, "code"), sort_keys=True),
         **{key: _text(_inner(config, "environment").get(key)) for key in ENVIRONMENT},
     }
-    return run, [{**identity, **row} for row in rows]
+    tests = _tests(config, summary)
+    return run, [{**identity, **row} for row in rows], [{**identity, **row} for row in tests]
+
+
+def _tests(config: dict[str, Any], summary: dict[str, Any]) -> Rows:
+    """Read what a trial came to at other lags than its own."""
+    lags = config.get("test_lags")
+    chances = _inner(config, "test_chance")
+    return [
+        {
+            "test_lag": lag,
+            **{key: _number(summary.get(f"test/{lag}/{key}")) for key in ("loss", "score")},
+            **{f"chance_{k}": _number(_inner(chances, str(lag)).get(k)) for k in ("loss", "score")},
+        }
+        for lag in (lags if isinstance(lags, list) else [])
+        if _whole(lag) is not pd.NA
+    ]
 
 
 def _row(row: dict[str, Any], name: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def steps_to_solve(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (arm, task, lag), group in judged(runs).groupby(GROUP, sort=False):
-        steps, is_solved = _observed(group)
+        steps, is_solved = observed(group)
         curve = _survival(steps, is_solved)
         below = curve["unsolved"] <= 0.5 + 1e-12
         ordered = np.sort(np.where(is_solved, steps, np.inf))
@@ -57,7 +57,7 @@ def curves(runs: pd.DataFrame) -> pd.DataFrame:
     """
     frames = []
     for _, group in judged(runs).groupby(GROUP, sort=False):
-        curve = _survival(*_observed(group))
+        curve = _survival(*observed(group))
         end = pd.DataFrame(
             {"step": [group["budget_steps"].max()], "unsolved": [curve["unsolved"].iloc[-1]]}
         )
@@ -69,7 +69,8 @@ def curves(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[columns]
 
 
-def _observed(group: pd.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def observed(group: pd.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Give each trial's steps, those of its budget where it did not solve, and whether it did."""
     is_solved = (group["outcome"] == "solved").to_numpy(dtype=bool)
     solved = group["solved_step"].to_numpy(dtype=float, na_value=np.nan)
     return np.where(is_solved, solved, group["budget_steps"].to_numpy(dtype=float)), is_solved

@@ -2,6 +2,7 @@
 
 import csv as csv_format
 import io
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,9 @@ class Table:
     """Cells as text, ready to be shown.
 
     The first `headers` columns name their row. `numbers` are set flush right. `drawn` replaces the
-    cells of a column in HTML, by markup that is made in this package. `anchors` gives each row an
-    id, `breaks` are the rows with a line above them.
+    cells of a column in HTML, by markup that is made in this package. `keys` say by what a column
+    is sorted on the page, where it is not the text. `anchors` gives each row an id, `breaks` are
+    the rows with a line above them. A table that is `fixed` keeps the order of its rows.
     """
 
     name: str
@@ -32,8 +34,10 @@ class Table:
     headers: int = 1
     numbers: Sequence[str] = ()
     drawn: Mapping[str, Sequence[Markup]] = field(default_factory=dict)
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     anchors: Sequence[str] = ()
     breaks: Sequence[int] = ()
+    is_fixed: bool = False
 
     @property
     def html(self) -> Markup:
@@ -60,14 +64,17 @@ def html(table: Table) -> Markup:
         for place, (column, value) in enumerate(zip(columns, row, strict=True)):
             shown = table.drawn[column][number] if column in table.drawn else _cell(value)
             tag = 'th scope="row"' if place < table.headers else "td"
-            cells.append(f"<{tag}{kinds[place]}>{shown}</{tag.partition(' ')[0]}>")
+            key = (
+                f' data-key="{escape(table.keys[column][number])}"' if column in table.keys else ""
+            )
+            cells.append(f"<{tag}{kinds[place]}{key}>{shown}</{tag.partition(' ')[0]}>")
         anchor = f' id="{escape(table.anchors[number])}"' if table.anchors else ""
         begins = ' class="begins"' if number in table.breaks else ""
         body.append(f"<tr{anchor}{begins}>{''.join(cells)}</tr>")
-    caption = escape(table.caption)
+    caption, fixed = escape(table.caption), " data-fixed" if table.is_fixed else ""
     return Markup(  # every part above is escaped
         f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">'
-        f'<table class="{escape(table.name)}"><caption>{caption}</caption>'
+        f'<table class="{escape(table.name)}"{fixed}><caption>{caption}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -125,9 +132,10 @@ def seconds(value: float) -> str:
 
 
 def _cell(value: object) -> Markup:
-    # Long names may break where a reader would break them.
+    # Long names may break where a reader would break them; what has no such place, anywhere.
     parts = re.split(r"(?<=[/_])(?=[^\W\d])", escaping.plain(value, 400) if value != "" else "")
-    return Markup("<wbr>").join(parts)
+    pieces = (re.findall(r"\S{24}(?=\S{8})|(?:(?!\S{32}).)+", part) for part in parts)
+    return Markup("<wbr>").join(itertools.chain.from_iterable(pieces))
 
 
 def _field(value: object) -> str:

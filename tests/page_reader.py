@@ -38,5 +38,5 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        told = "".join(text for tag, text in self.texts if tag != "style")
+        told = "".join(text for tag, text in self.texts if tag not in ("style", "script"))
         return " ".join(told.split())

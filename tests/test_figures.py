@@ -8,13 +8,14 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from planting import Fate, plant
 
-from analysis import curves, estimate, figures, gallery, looks, sources, survival
+from analysis import curves, estimate, figures, gallery, looks, panels, rendering, sources, survival
+from analysis.panels import COLUMN, Panels
 from analysis.sources import Frames
 
 TASKS = {"adding/x": [5, 30], "copy_memory/y": [5, 30, 60]}
@@ -34,12 +35,14 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     return sources.load(plant(folder, fate, tasks=TASKS, seeds=3))
 
 
-FIGURES: dict[str, Callable[[Frames], Figure]] = {
+FIGURES: dict[str, Callable[[Frames], Panels]] = {
     "solve_rate": lambda f: figures.solve_rate_by_lag(estimate.solve_rates(f.runs)),
     "heat_map": lambda f: figures.heat_map(estimate.solve_rates(f.runs)),
     "test_score": lambda f: figures.test_score_by_lag(f.runs),
     "learning_curves": lambda f: curves.learning_curves(f.runs, f.history),
     "survival": lambda f: curves.survival(survival.curves(f.runs)),
+    "gradient_norm": lambda f: curves.gradient_norm(f.runs, f.history, clip=1.0),
+    "cost": lambda f: figures.score_by_cost(f.runs),
 }
 
 # CIE XYZ of linear RGB, and what is seen of it without one kind of cones (Machado 2009).
@@ -113,7 +116,7 @@ def test_a_figure_leaves_nothing_behind(frames: Frames, name: str) -> None:
 @pytest.fixture(scope="module", params=FIGURES)
 def made(request: pytest.FixtureRequest, frames: Frames) -> tuple[str, Figure, str]:
     figure = FIGURES[request.param](frames)
-    return request.param, figure, looks.svg(figure)
+    return request.param, figure, rendering.svg(figure)
 
 
 @pytest.fixture
@@ -123,41 +126,55 @@ def drawn(made: tuple[str, Figure, str]) -> Figure:
 
 def test_the_same_data_give_the_same_bytes(made: tuple[str, Figure, str], frames: Frames) -> None:
     name, _, svg = made
-    assert svg == looks.svg(FIGURES[name](frames))
+    assert svg == rendering.svg(FIGURES[name](frames))
     assert svg.startswith("<svg")
     assert "<dc:date>" not in svg
 
 
-def test_no_text_runs_out_of_the_figure_or_into_another(drawn: Figure) -> None:
-    boxes = {
+def texts(figure: Figure) -> dict[Text, Bbox]:
+    """Give what is written in a figure, and where; ticks outside of an axis are never drawn."""
+    never = set()
+    for ax in figure.axes:
+        for axis, at in ((ax.xaxis, 0), (ax.yaxis, 1)):
+            low, high = sorted(axis.get_view_interval())
+            for label in [*axis.get_majorticklabels(), *axis.get_minorticklabels()]:
+                if not low - 1e-9 <= label.get_position()[at] <= high + 1e-9:
+                    never.add(label)
+    return {
         text: text.get_window_extent()
-        for text in drawn.findobj(Text)
-        if text.get_visible() and text.get_text().strip() and drawn.bbox.overlaps(_box(text))
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and text not in never
     }
-    width, height = drawn.bbox.width, drawn.bbox.height
+
+
+def hold_apart(figure: Figure) -> None:
+    figure.draw_without_rendering()
+    boxes = texts(figure)
+    width, height = figure.bbox.width, figure.bbox.height
     for text, box in boxes.items():
         is_inside = box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1
         assert is_inside, text.get_text()
-    # Ticks outside of an axis' limits are kept, but never drawn.
-    shown = {text: box for text, box in boxes.items() if _is_drawn(text)}
-    for (one, a), (other, b) in combinations(shown.items(), 2):
+    for (one, a), (other, b) in combinations(boxes.items(), 2):
         overlap = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         assert min(overlap) <= 1, f"{one.get_text()!r} and {other.get_text()!r}"
 
 
-def _box(text: Text):  # type: ignore[no-untyped-def]
-    return text.get_window_extent()
+def test_no_text_runs_out_of_the_figure_or_into_another(drawn: Panels) -> None:
+    hold_apart(drawn)
 
 
-def _is_drawn(text: Text) -> bool:
-    ax = text.axes
-    if not isinstance(ax, Axes):
-        return True
-    for axis, at in ((ax.xaxis, 0), (ax.yaxis, 1)):
-        if text in axis.get_majorticklabels():
-            low, high = sorted(axis.get_view_interval())
-            return bool(low - 1e-9 <= text.get_position()[at] <= high + 1e-9)
-    return text not in [*ax.xaxis.get_minorticklabels(), *ax.yaxis.get_minorticklabels()]
+def test_in_a_column_too_no_text_runs_out_or_into_another_and_all_can_be_read(
+    drawn: Panels,
+) -> None:
+    before = drawn.get_size_inches().tolist()
+    with drawn.arranged(COLUMN):
+        assert drawn.get_size_inches()[0] == pytest.approx(3.35)
+        hold_apart(drawn)
+        assert min(text.get_fontsize() for text in texts(drawn)) >= 6
+    # And nothing of it is left.
+    assert drawn.get_size_inches().tolist() == before
+    drawn.draw_without_rendering()
+    assert min(text.get_fontsize() for text in texts(drawn)) >= 7.9
 
 
 def test_the_legend_hides_no_panel(drawn: Figure) -> None:
@@ -166,7 +183,7 @@ def test_the_legend_hides_no_panel(drawn: Figure) -> None:
         assert not any(box.overlaps(ax.get_window_extent()) for ax in drawn.axes)
 
 
-@pytest.mark.parametrize("name", ["test_score", "learning_curves"])
+@pytest.mark.parametrize("name", ["test_score", "learning_curves", "cost"])
 def test_every_panel_of_a_score_has_its_chance_line(frames: Frames, name: str) -> None:
     figure = FIGURES[name](frames)
     for ax in figure.axes:
@@ -198,13 +215,13 @@ def test_the_heat_map_tells_counts_and_hatches_what_is_not_there(frames: Frames)
     rates = estimate.solve_rates(frames.runs)
     some = rates[~((rates["arm"] == "gated") & (rates["lag"] == 60))]
     figure = figures.heat_map(some, ["plain", "gated"], frames.study.groups)
-    told = [text.get_text() for text in figure.axes[0].texts]
+    told = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert told.count("3/3") == 4
     assert told.count("0/3") == 3
     assert told.count("2/3") == 2
-    mesh = figure.axes[0].collections[0].get_array()
-    assert np.ma.count_masked(mesh) == 1
-    assert figure.axes[0].patch.get_hatch()
+    meshes = [ax.collections[0].get_array() for ax in figure.axes]
+    assert [np.ma.count_masked(mesh) for mesh in meshes] == [0, 1]
+    assert all(ax.patch.get_hatch() for ax in figure.axes)
 
 
 def test_a_stopped_trial_is_carried_forward_at_its_last_finite_score(frames: Frames) -> None:
@@ -243,9 +260,14 @@ def test_hostile_names_are_drawn_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_figure_says_in_words_what_it_shows(frames: Frames) -> None:
-    shown = gallery.hang(frames, estimate.solve_rates(frames.runs))
+    look = looks.looks(frames.study.labels)
+    shown = gallery.hang(frames, estimate.solve_rates(frames.runs), look)
     assert [each.name for each in shown] == list(gallery.NAMES)
-    rate, heat, score, learning, steps = (each.alternative for each in shown)
+    rate, heat, score, learning, steps, gradient, cost = (each.alternative for each in shown)
+    assert "adding/x, lag 30: plain 1, gated " in gradient
+    assert "adding/x, lag 30: plain " in cost
+    assert "FLOPs, score 0.05, gated " in cost
+    assert "lag 5:" not in cost
     assert "adding/x, lag 30: gated solves it with 2 of 3 seeds; plain with 0 of 3." in rate
     assert "copy_memory/y, lag 60: gated solves it with 2 of 3 seeds; plain with 0 of 3." in heat
     assert "adding/x, lag 30: plain 0.05, gated 0.97" in score
@@ -258,12 +280,12 @@ def test_a_figure_says_in_words_what_it_shows(frames: Frames) -> None:
 def test_many_points_are_drawn_as_a_picture(
     frames: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "<image" not in looks.svg(curves.learning_curves(frames.runs, frames.history))
+    assert "<image" not in rendering.svg(curves.learning_curves(frames.runs, frames.history))
     monkeypatch.setattr(curves, "MOST_POINTS", 10)
-    assert "<image" in looks.svg(curves.learning_curves(frames.runs, frames.history))
+    assert "<image" in rendering.svg(curves.learning_curves(frames.runs, frames.history))
 
 
 def test_names_break_where_a_reader_would_break_them() -> None:
-    assert figures.wrapped("temporal_order/pascanu", 15) == "temporal_order/\npascanu"
-    assert figures.wrapped("adding/x", 30) == "adding/x"
-    assert figures.wrapped("", 5) == ""
+    assert panels.wrapped("temporal_order/pascanu", 15) == "temporal_order/\npascanu"
+    assert panels.wrapped("adding/x", 30) == "adding/x"
+    assert panels.wrapped("", 5) == ""

@@ -1,6 +1,7 @@
 """The report: what it says of a study like the quick one, and of studies that hold little."""
 
 import csv
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from page_reader import Page
 from planted_quick import QUICK, quick
 from planting import Fate, identity, plant
 
-from analysis import report
+from analysis import gallery, report
 from analysis.json_file import StudyFileError
 
 
@@ -112,13 +113,37 @@ EDGES: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("name", EDGES)
 def test_a_report_claims_nothing_that_the_data_do_not_hold(tmp_path: Path, name: str) -> None:
     given, headline, also = EDGES[name]
-    path = report.write(plant(tmp_path / "study", **given), tmp_path / "out")
+    path = report.write(plant(tmp_path / "study", **given), tmp_path / "out", has_pdf=False)
     page = Page(path.read_text())
     assert headline in page.text
     assert also in page.text
+    # A number that there is not is told as nothing; a picture is told in words.
+    assert not re.search(r"\b(nan|NaN|inf|None|<NA>)\b", page.text)
+    assert all(not re.search(r"\bnan\b", str(image["alt"])) for image in page.all("img"))
+    assert len(page.all("img")) == len(page.all("figcaption"))
+    for tex in (tmp_path / "out/tables").glob("*.tex"):
+        assert "nan" not in tex.read_text()
     if name in ("nothing done", "all failed", "missing cells"):
         assert "supported" not in page.text
         assert "solves it" not in page.text.replace("every trial solves it", "")
+
+
+def test_trials_that_moved_or_noted_something_are_named(tmp_path: Path) -> None:
+    study = plant(tmp_path / "study", seeds=2)
+    moved, noted = (identity("gated", "adding/x", 5, seed) for seed in (0, 1))
+    for trial, change in ((moved, {"bit_exact": False}), (noted, {"notes": ["<b>Was moved.</b>"]})):
+        path = study / trial / "result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    page = Page(report.write(study, tmp_path / "out", has_pdf=False).read_text())
+    table = page.text.partition("Finished trials with a note")[2].partition("Comparison")[0]
+    assert f"{moved}gated | adding/x | 50solvedbit_exact: false" in table
+    assert f"{noted}gated | adding/x | 51solved<b>Was moved.</b>" in table
+    assert identity("plain", "adding/x", 5, 0) not in table
+    assert "1 trials went on in another environment" not in page.text
+    assert "1 trial went on in another environment" in page.text
+    assert f"| {moved} | gated | adding/x | 5" in (tmp_path / "out/report.md").read_text().replace(
+        "\\", ""
+    )
 
 
 def test_stale_trials_are_named_at_the_top_and_unchecked_ones_are_not_called_fresh(
@@ -126,11 +151,11 @@ def test_stale_trials_are_named_at_the_top_and_unchecked_ones_are_not_called_fre
 ) -> None:
     study = plant(tmp_path / "study")
     stale = {identity("plain", "adding/x", 5, 0): ["lightning_modules/training.py"]}
-    text = Page(report.write(study, tmp_path / "a", stale=stale).read_text()).text
+    text = Page(report.write(study, tmp_path / "a", stale=stale, has_pdf=False).read_text()).text
     assert "1 stale" in text.partition("Answer")[0]
     assert "1 of 10 finished trials are stale" in text
     assert "lightning_modules/training.py changed since they ran" in text
-    text = Page(report.write(study, tmp_path / "b").read_text()).text
+    text = Page(report.write(study, tmp_path / "b", has_pdf=False).read_text()).text
     assert "not checked stale" in text
     assert "was not checked" in text
 
@@ -145,12 +170,13 @@ def test_an_exhaustive_space_is_called_one(page: Page) -> None:
 def test_all_files_are_there_and_hold_the_numbers(written: Path) -> None:
     names = {str(path.relative_to(written)) for path in written.rglob("*") if path.is_file()}
     tables = ("comparison", "claims", "trials", "ledger", "sizes", "tasks", "environments")
-    figures = ("solve_rate", "heat_map", "test_score", "learning_curves", "survival")
+    latex = ("comparison", "glance", "claims", "arms", "sizes", "tasks", "environments")
     assert names == {
         "index.html",
         "report.md",
         *(f"tables/{name}.csv" for name in tables),
-        *(f"figures/{name}.{kind}" for name in figures for kind in ("csv", "svg")),
+        *(f"tables/{name}.tex" for name in latex),
+        *(f"figures/{name}.{kind}" for name in gallery.NAMES for kind in ("csv", "svg", "pdf")),
     }
     rows = list(csv.DictReader((written / "tables/comparison.csv").read_text().splitlines()))
     assert len(rows) == 40
@@ -176,7 +202,7 @@ def test_the_same_logs_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_number_leads_to_its_trials(page: Page) -> None:
-    links = {a["href"] for a in page.all("a") if str(a["href"]).startswith("#g")}
+    links = {a["href"] for a in page.all("a") if re.match(r"#g\d", str(a["href"]))}
     rows = {row["id"] for row in page.all("tr") if "id" in row}
     assert links == {f"#{anchor}" for anchor in rows}
     assert len(rows) == 40
@@ -198,18 +224,19 @@ def test_the_markdown_says_the_same(written: Path) -> None:
 def test_a_figure_of_an_earlier_report_is_not_left_beside_a_later_one(tmp_path: Path) -> None:
     report.write(plant(tmp_path / "full", seeds=1), tmp_path / "out")
     (tmp_path / "out/figures/own.svg").write_text("mine")
-    report.write(plant(tmp_path / "none", lambda *_: "missing"), tmp_path / "out")
+    report.write(plant(tmp_path / "none", lambda *_: "missing"), tmp_path / "out", has_pdf=False)
     assert [path.name for path in (tmp_path / "out/figures").iterdir()] == ["own.svg"]
 
 
 def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     study = plant(tmp_path / "study", seeds=1)
-    report.write(study, tmp_path / "out", progress=lambda *what: told.append(what))
+    report.write(study, tmp_path / "out", None, lambda *what: told.append(what), has_pdf=False)
     assert [what for what, done, of in told if done == of] == [
         "logs read",
         "claims judged",
         "figures drawn",
+        "figures rendered",
         "files written",
     ]
 

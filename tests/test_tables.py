@@ -175,9 +175,13 @@ def test_missing_numbers_are_told_as_nothing() -> None:
 
 def test_a_drawing_takes_nothing_but_numbers_and_its_own_words() -> None:
     look = looks.looks(["<b>"])["<b>"]
-    for drawn in (drawings.swatch(0, look), drawings.interval(0, -1, 0.5, 2), drawings.heat(3, 5)):
+    for drawn in (
+        drawings.swatch(0, look),
+        drawings.interval(0, -1, 0.5, 2),
+        drawings.heat(3, 5, 1),
+    ):
         assert isinstance(drawn, Markup)
         assert "<b>" not in drawn
     assert 'd="M4.0 6H76.0"' in drawings.interval(0, -1, 0.5, 2)
-    levels = [str(drawings.heat(k, 5)).partition("heat-")[2][0] for k in range(6)]
+    levels = [str(drawings.heat(k, 5, 1)).partition("heat-")[2][0] for k in range(6)]
     assert levels == ["0", "1", "2", "2", "3", "4"]
