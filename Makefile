@@ -18,7 +18,7 @@ study: setup
 	$(BIN)/longdep report quick
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(BIN)/python -m pytest -m "not slow and not browser" -q
 
 lint: setup
 	$(BIN)/ruff check
