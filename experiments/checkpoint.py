@@ -2,51 +2,88 @@
 
 import hashlib
 import io
-import json
+import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from experiments.durable import replacing, write_json
+from experiments.durable import naming, read_json, read_regular, replacing, sweep, write_json
 
 KEEP = 2
+LIST = "checkpoints.json"
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
-    """Write the checkpoint of a step and record its hash beside it."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"step-{step:09d}.pt"
-    digest = write_tensors(path, state)
-    listed = [entry for entry in _listed(folder) if entry["file"] != path.name]
-    kept = [*listed, {"file": path.name, "sha256": digest}][-KEEP:]
-    write_json(folder / "checkpoints.json", {"checkpoints": kept})
-    for old in listed[: -KEEP + 1]:
-        (folder / old["file"]).unlink(missing_ok=True)
+    """Write the checkpoint of a step, and list it with its size and its hash.
+
+    The name holds a part of the hash: no file that is listed is ever written again, so a kill
+    between the two writes leaves the list true. Checkpoints of later steps are dropped from it:
+    a trial that had to go back is computing them anew.
+    """
+    with naming(folder):
+        folder.mkdir(exist_ok=True)
+    data = _bytes(state)
+    digest = hashlib.sha256(data).hexdigest()
+    name = f"step-{step:09d}-{digest[:8]}.pt"
+    with replacing(folder / name) as file:
+        file.write(data)
+    entry = {"file": name, "step": step, "bytes": len(data), "sha256": digest}
+    try:
+        before = [e for e in _listed(folder) if _is_entry(e) and e["step"] <= step]
+    except ValueError:
+        before = []
+    kept = [*(e for e in before if e["file"] != name), entry][-KEEP:]
+    write_json(folder / LIST, {"checkpoints": kept})
+    for path in folder.glob("step-*.pt"):
+        if path.name not in {e["file"] for e in kept}:
+            path.unlink(missing_ok=True)
+    sweep(folder)
 
 
-def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """Load the newest checkpoint whose hash holds, and say which ones were passed over, and why."""
-    passed_over: list[str] = []
-    for entry in reversed(_listed(folder)):
-        path = folder / Path(entry["file"]).name
-        data = path.read_bytes() if path.is_file() else b""
-        if hashlib.sha256(data).hexdigest() == entry["sha256"]:
-            # torch checks neither hashes nor, without weights_only, what it runs.
-            state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True)
-            return state, passed_over
-        passed_over.append(f"{path.name}: {'damaged' if data else 'missing'}")
-    return None, passed_over
+def newest_first(folder: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """Load the listed checkpoints one by one: each one's name, and its state or what is wrong."""
+    try:
+        listed = _listed(folder)
+    except ValueError:
+        yield LIST, "damaged"
+        return
+    for entry in reversed(listed):
+        if _is_entry(entry):
+            # The name alone: a list that was tampered with does not lead out of the folder.
+            name = Path(entry["file"]).name
+            yield name, _load(folder / name, entry)
+        else:
+            yield LIST, "an entry is damaged"
+
+
+def _load(path: Path, entry: dict[str, Any]) -> dict[str, Any] | str:
+    try:
+        if path.lstat().st_size != entry["bytes"]:
+            return f"damaged: {path.lstat().st_size} bytes, not {entry['bytes']}"
+        data = read_regular(path) or b""
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        return "damaged: its sha256 is not the recorded one"
+    try:
+        # torch checks no hashes, and without weights_only it runs what a file tells it to.
+        state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True)
+    except pickle.UnpicklingError:
+        return "refused: to load it would run code"
+    return state if isinstance(state, dict) else "no checkpoint"
 
 
 def write_tensors(path: Path, state: dict[str, Any]) -> str:
     """Write tensors and plain numbers at once, and give the sha256 of the file."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
+    data = _bytes(state)
     with replacing(path) as file:
-        file.write(buffer.getbuffer())
-    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+        file.write(data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def sha256_of(path: Path) -> str:
@@ -60,12 +97,22 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _listed(folder: Path) -> list[dict[str, str]]:
-    path = folder / "checkpoints.json"
-    if not path.is_file():
+def _bytes(state: dict[str, Any]) -> memoryview:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getbuffer()
+
+
+def _listed(folder: Path) -> list[Any]:
+    record = read_json(folder / LIST)
+    if record is None:
         return []
-    try:
-        listed: list[dict[str, str]] = json.loads(path.read_text())["checkpoints"]
-    except (ValueError, KeyError, TypeError):
-        return []
+    listed = record.get("checkpoints")
+    if not isinstance(listed, list):
+        raise ValueError(f"{folder / LIST}: no list of checkpoints")
     return listed
+
+
+def _is_entry(entry: Any) -> bool:
+    kinds = {"file": str, "step": int, "bytes": int, "sha256": str}
+    return isinstance(entry, dict) and all(isinstance(entry.get(k), t) for k, t in kinds.items())

@@ -1,8 +1,6 @@
 """The command `longdep`. Each command imports what it needs: most answer without torch."""
 
 from collections import Counter
-from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from experiments import cli_registry, opening
+from experiments import cli_bench, cli_registry, cli_report, cli_upkeep, opening
 from experiments.cli_lines import Commands, console, say
-from experiments.cli_names import Add, Allow, Only, Out, StudyName, Workers
+from experiments.cli_names import Add, Allow, Only, Out, Seeds, StudyName, Workers
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
 from experiments.study import Study
@@ -57,6 +55,7 @@ def plan(
     workers: Workers = None,
     out: Out = None,
     add: Add = None,
+    seeds: Seeds = None,
     allow: Allow = None,
 ) -> None:
     """Show what a study would run: arms, tasks, trials, sizes at the budget, how long it takes.
@@ -68,7 +67,7 @@ def plan(
     """
     from experiments import planning
 
-    declared, folder = opening.declared(study, out, add, allow)
+    declared, folder = opening.declared(study, out, add, allow, seeds)
     planning.show(declared, folder, workers)
 
 
@@ -77,6 +76,10 @@ def run(
     study: StudyName,
     only: Only = None,
     add: Add = None,
+    seeds: Seeds = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add seeds, lags, tasks or arms to a study that ran.")
+    ] = False,
     workers: Workers = None,
     out: Out = None,
     foreground: Annotated[
@@ -99,14 +102,21 @@ def run(
         longdep run quick
         longdep run quick --only arm=lstm,seed=0 --foreground
         longdep run quick --add my_cells.py:Mine
+        longdep run quick --seeds 10 --extend
         longdep run my_study.py --workers 8
+
+    Start it as often as you like, on one machine or several that share the folder: each trial is
+    run once, and what was stopped goes on where it was.
+
+    Exit status: 0 all done; 1 a trial failed; 2 refused, nothing was created; 75 told to stop
+    (SIGTERM, SIGUSR1, SIGHUP) or a trial was; 130 Ctrl-C.
     """
     from experiments import planning, running
     from experiments.selection import select
 
-    declared, folder = opening.declared(study, out, add, allow)
+    declared, folder = opening.declared(study, out, add, allow, seeds)
     trials = select(declared, only or [])
-    folder.recorded()
+    folder.check(declared, is_extended=extend, is_added=bool(add))
     stale = folder.stale(trials)
     if stale and not (rerun_stale or keep_stale):
         files = sorted({file for names in stale.values() for file in names})
@@ -114,10 +124,10 @@ def run(
             f"{len(stale)} finished trials are stale: {', '.join(files)} changed since; "
             "--rerun-stale runs them again, --keep-stale keeps them"
         )
-    again = set(stale) if rerun_stale else set()
+    again = {trial_id: folder.result(trial_id) for trial_id in stale} if rerun_stale else {}
     missing = [t for t in trials if folder.result(t.id) is None or t.id in again]
     if not missing:
-        folder.reconcile(declared, is_extended=bool(add))
+        folder.reconcile(declared, is_extended=extend, is_added=bool(add))
         say(f"all {len(trials)} trials are done in {folder.path}")
         return
     for line in planning.inequalities(declared):
@@ -128,7 +138,8 @@ def run(
         trials,
         missing,
         again,
-        is_extended=bool(add),
+        is_extended=extend,
+        is_added=bool(add),
         workers=workers,
         is_foreground=foreground,
         is_online=online,
@@ -208,30 +219,7 @@ def _look(declared: Study, folder: StudyFolder, reference: str) -> Look:
     return Look(Group(*parts), line, is_over=len(taken.open) == waiting)
 
 
-@app.command(rich_help_panel="Studies")
-def report(
-    study: StudyName,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Default: reports/STUDY.")
-    ] = None,
-) -> None:
-    """Write the report of a study: one HTML page, figures, tables.
-
-    Examples:
-        longdep report quick
-        longdep report runs/quick --out somewhere/else
-    """
-    declared, folder = opening.recorded(study, None)
-    from analysis import report as reports
-    from analysis.json_file import StudyFileError
-
-    target = out or Path("reports") / declared.name
-    try:
-        with console.status("reading logs") if console.is_terminal else nullcontext():
-            page = reports.write(folder.path, target, folder.stale(declared.trials()))
-    except StudyFileError as error:
-        raise StudyError(str(error)) from None
-    say(f"the report: {page}")
-
-
+app.add_typer(cli_report.app)
+app.add_typer(cli_upkeep.app)
+app.add_typer(cli_bench.app)
 app.add_typer(cli_registry.app)

@@ -74,6 +74,10 @@ Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="FILE.py:Class", help="Outside code that a study.json brings."),
 ]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", min=1, metavar="N", help="N seeds (0, 1, ...) instead of its own."),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes; default: the cores.")
 ]

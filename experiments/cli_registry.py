@@ -11,6 +11,7 @@ from experiments import cli_names, loading
 from experiments.cli_lines import console, say
 from experiments.loading import StudyError
 from lightning_modules import registry
+from lightning_modules.refusal import RefusedError
 
 PANEL = "What there is to study"
 LAG = 12
@@ -54,13 +55,33 @@ def _add(table: Table, entry: registry.Entry) -> None:
         return
     table.add_row(entry.name, escape(entry.summary))
     notes = [str(entry.constants.get("paper", ""))]
+    if lag_means := entry.constants.get("lag_means"):
+        notes.append(f"lag: {lag_means}")
     for name, option in entry.options.items():
         allowed = " | ".join(map(str, option.allowed)) or option.annotation
         notes.append(f"{name}: {allowed}, default {option.default}")
     for name, meaning in entry.constants.get("dialects", {}).items():
-        notes.append(f"{entry.name}/{name}: {meaning}")
+        chance = _chance(entry.name, name)
+        notes.append(f"{entry.name}/{name}: {meaning}{'; ' if chance else ''}{chance}")
     for note in notes:
         table.add_row("", f"[dim]{escape(note)}[/]")
+
+
+def _chance(name: str, dialect: str) -> str:
+    """Say what chance is, where torch is installed and the data of the task are there."""
+    from lightning_modules import task_names
+
+    try:
+        from experiments import examples
+
+        return examples.chance_line(task_names.make(name, dialect))
+    except ImportError:
+        return ""
+    except RefusedError as refused:
+        return str(refused)
+    except Exception as error:
+        # One broken task must not cost the list of the others.
+        return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _first_line(path: Path) -> str:
@@ -101,11 +122,11 @@ def show(
     """
     from experiments import finding
 
-    kind, dialect = finding.task(task)
+    kind, named = finding.task(task)
     from experiments import examples
 
-    made = kind(dialect)
-    smallest: int = made.smallest_lag[dialect]
+    made = kind(named.dialect, **named.options)
+    smallest: int = made.smallest_lag[named.dialect]
     sheet = examples.sheet(made, lag or max(LAG, smallest), seed=seed, count=count)
     if svg is not None:
         from experiments import show_svg

@@ -17,10 +17,16 @@ ROOTS = ("training.py", "assembly.py")
 
 def of(trial: Trial) -> dict[str, str]:
     """Hash every file that the result of a trial depends on: {file: 16 hex digits}."""
-    own = registry.describe("architecture", trial.arm.architecture).path
-    task = registry.describe("task", trial.task).path
+    return dict(_of(trial.arm.architecture, trial.task))
+
+
+# A study has thousands of trials and a few pairs of these.
+@cache
+def _of(architecture: str, task: str) -> dict[str, str]:
+    own = registry.describe("architecture", architecture).path
+    other = registry.describe("task", task).path
     roots = tuple(registry.HOME / name for name in ROOTS)
-    return {_label(path): _hash(path) for path in sorted(_reached((*roots, own, task)))}
+    return {_label(path): _hash(path) for path in sorted(_reached((*roots, own, other)))}
 
 
 def changed(recorded: dict[str, str], now: dict[str, str]) -> list[str]:

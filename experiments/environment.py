@@ -1,6 +1,7 @@
 """What a trial ran on: recorded with it, and compared when it is resumed."""
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 from functools import cache
@@ -9,8 +10,16 @@ from typing import Any
 
 import torch
 
-BITS = ("torch", "numpy", "threads", "cpu_capability", "device", "machine")
+from lightning_modules.kernel.compiler import compiler
+
+BITS = (
+    *("torch", "numpy", "threads", "cpu_capability", "device", "machine", "cpu"),
+    *("compiler", "matmul_precision", "deterministic", "settings"),
+)
 """What may change the last bits of a result: a resume under another value is not bit-exact."""
+
+SETTINGS = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+"""Variables that choose among kernels, and the bits with them."""
 
 
 def record(device: str = "cpu") -> dict[str, Any]:
@@ -25,7 +34,10 @@ def record(device: str = "cpu") -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "device": device,
-        "compiler": "none",
+        "compiler": found.version if (found := compiler()) else "none",
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "git_commit": _commit(),
     }
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from experiments import loading
-from lightning_modules import registry
+from experiments.study import Study
+from lightning_modules import registry, task_names
 from lightning_modules.refusal import RefusedError
+from lightning_modules.task_names import TaskName
 
 Kind = Literal["architecture", "task", "study"]
 
@@ -105,31 +107,25 @@ def _kind_of_class(reference: str) -> Kind | None:
     return "task" if issubclass(found, Task) else None
 
 
-def task(reference: str) -> tuple[type, str]:
-    """Find the class and the dialect of a task: NAME, NAME/DIALECT, FILE.py:Class/DIALECT.
+def task(reference: str) -> tuple[type, TaskName]:
+    """Find the class of a task, and its dialect and options: NAME, NAME/DIALECT(option=value).
+
+    NAME may be registered, or FILE, FILE.py, FILE.py:Class, module:Class.
 
     Raises
     ------
     RefusedError
-        When there is no such task or dialect.
+        When there is no such task, dialect or option.
     """
-    place, slash, dialect = reference.rpartition("/")
-    if not slash or ":" in dialect or _file(reference).is_file():
-        place, dialect = reference, ""
+    place = reference if _file(reference).is_file() else task_names.name_of(reference)
+    rest = reference.removeprefix(place)
     is_file = place.endswith(".py") or _file(place).is_file()
     if not (place in registry.names("task") or ":" in place or is_file):
         registry.describe("task", place)  # which is an error, and says what there is
     found = Found("task", place) if place in registry.names("task") else find(place)[0]
     if found.kind != "task":
         raise RefusedError(f"{place}: not a task, but: {found.kind}")
-    task_class = load("task", found.reference)
-    dialects: dict[str, str] = getattr(task_class, "dialects", {})
-    if dialect and dialect not in dialects:
-        near = registry.hint(dialect, dialects)
-        raise RefusedError(
-            f"{place} has no dialect {dialect!r}; it has {', '.join(dialects)}{near}"
-        )
-    return task_class, dialect or next(iter(dialects))
+    return load("task", found.reference), task_names.parse(f"{found.reference}{rest}")
 
 
 def load(kind: str, reference: str) -> type:
@@ -147,3 +143,17 @@ def load(kind: str, reference: str) -> type:
         raise
     except Exception as error:
         raise RefusedError(f"{reference} does not import: {loading.one_line(error)}") from None
+
+
+def check_code(study: Study) -> None:
+    """Import what a study brings from outside the project, and see that it is an architecture.
+
+    Raises
+    ------
+    RefusedError
+        When a file does not run, or its class is something else.
+    """
+    outside = [arm.architecture for arm in study.arms if arm.is_outside]
+    for reference in dict.fromkeys(outside):
+        if _kind(reference) != "architecture":
+            raise RefusedError(f"{reference}: not an architecture, but a task")

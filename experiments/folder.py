@@ -1,22 +1,22 @@
 """A study's folder: `study.json`, one folder a trial, and what they say is done. Knows no torch."""
 
-import contextlib
-import fcntl
+import datetime
 import json
 import os
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments import code
+from analysis.json_file import StudyFileError, read_bytes
+from experiments import code, extending, locking
 from experiments.durable import write_json
-from experiments.loading import StudyError, from_record
-from experiments.study import Study, Trial
-from lightning_modules import registry
+from experiments.loading import StudyError, from_record, parsed
+from experiments.study import Claim, Study, Trial
+from lightning_modules import registry, task_names
 
 SCHEMA = 1
+MAX_RESULT_BYTES = 2**20
+OWN = ("study.json", locking.NAME)
 
 
 class StudyFolder:
@@ -41,51 +41,121 @@ class StudyFolder:
         for parent in (self.path, *self.path.parents):
             if parent.exists() and not parent.is_dir():
                 raise StudyError(f"{parent} is a file; the study needs a folder")
-        if not self.file.is_file():
-            if self.path.is_dir() and any(self.path.iterdir()):
+        if not os.path.lexists(self.file):
+            if self.path.is_dir() and any(not _is_own(name) for name in os.listdir(self.path)):
                 raise StudyError(f"{self.path} is not empty and no study's folder (no study.json)")
             return None
-        try:
-            record = json.loads(self.file.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise StudyError(f"{self.file}: {error}") from None
-        arms = record.get("arms") if isinstance(record, dict) else None
+        return self._read()[0]
+
+    def _read(self) -> tuple[Study, dict[str, Any]]:
+        record = parsed(self.file)
         # To read a folder runs nothing, so what it names from outside may be read.
-        outside = {str(a.get("architecture")) for a in arms or () if isinstance(a, dict)}
-        return from_record(record, str(self.file), outside)
+        outside = {str(arm.get("architecture")) for arm in _listed(record, "arms")}
+        declared = record.get("declaration")
+        tasks = _listed(declared, "tasks") if isinstance(declared, dict) else []
+        outside |= {task_names.name_of(str(axis.get("task"))) for axis in tasks}
+        return from_record(record, str(self.file), outside), record
 
-    def reconcile(self, study: Study, *, is_extended: bool) -> None:
-        """Write `study.json`, or hold the study against the one that is there.
+    def check(self, study: Study, *, is_extended: bool = False, is_added: bool = False) -> None:
+        """Hold a study against the one that the folder was made for.
 
-        A study that is part of the recorded one (because an arm was added to the folder) is run as
-        it is; any other difference is refused.
+        `is_extended` admits what only adds to it, `is_added` added arms alone. The study as it was
+        before it was extended is part of what is there, and is run as it is.
 
         Raises
         ------
         StudyError
-            When the folder was made for another declaration.
+            When the folder was made for another declaration; the line names the difference.
         """
-        recorded = self.recorded()
-        if recorded is not None:
-            known = {trial.id for trial in recorded.trials()}
-            asked = {trial.id for trial in study.trials()}
-            if asked <= known and _without_arms(study) == _without_arms(recorded):
-                return
-            if not (is_extended and known <= asked):
-                raise StudyError(
-                    f"{self.path} holds another declaration of {study.name!r}: "
-                    f"{difference(recorded, study)}; choose another folder with --out"
-                )
+        if self.recorded() is not None:
+            self._change(study, *self._read(), is_extended=is_extended, is_added=is_added)
+
+    def reconcile(self, study: Study, *, is_extended: bool = False, is_added: bool = False) -> None:
+        """Write `study.json`, or what a study adds to the one that is there.
+
+        Raises
+        ------
+        StudyError
+            As `check`; nothing is written then.
+        """
+        self.check(study, is_extended=is_extended, is_added=is_added)
         self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.file, record(study))
+        with locking.alone(self.path):
+            # Looked at again: another process may have made or extended the study meanwhile.
+            if self.recorded() is None:
+                write_json(self.file, record(study))
+                return
+            recorded, old = self._read()
+            change = self._change(study, recorded, old, is_extended=is_extended, is_added=is_added)
+            if change is None or not change.added:
+                return
+            known = {trial.id for trial in recorded.trials()}
+            extension = {
+                "on": datetime.datetime.now(datetime.UTC).date().isoformat(),
+                "added": change.text(),
+                "trials": len({trial.id for trial in study.trials()} - known),
+                # Whoever adds seeds after a look at the results has to say how many there were.
+                "done": sum(self.result(trial_id) is not None for trial_id in known),
+                "before": old["declaration"],
+            }
+            write_json(
+                self.file, {**record(study), "extensions": [*_listed(old, "extensions"), extension]}
+            )
+
+    def _change(
+        self,
+        study: Study,
+        recorded: Study,
+        old: dict[str, Any],
+        *,
+        is_extended: bool,
+        is_added: bool,
+    ) -> extending.Change | None:
+        change = extending.compare(recorded, study)
+        if change.conflict is None:
+            if is_extended or not change.added or (is_added and change.added.keys() == {"arms"}):
+                return change
+            raise StudyError(
+                f"{self.path} holds {study.name!r} without {change.text()}; "
+                "--extend adds to it, --out chooses another folder"
+            )
+        for extension in _listed(old, "extensions"):
+            place = f"{self.file}: extensions"
+            earlier = {"schema": SCHEMA, "declaration": extension.get("before")}
+            outside = {arm.architecture for arm in recorded.arms}
+            outside |= {axis.name for axis in recorded.tasks}
+            before = extending.compare(from_record(earlier, place, outside), study)
+            if before.conflict is None and not before.added:
+                return None
+        raise StudyError(
+            f"{self.path} holds another declaration of {study.name!r}: {change.conflict}; "
+            "choose another folder with --out"
+        )
 
     def result(self, trial_id: str) -> dict[str, Any] | None:
         """Read what a finished trial committed, or None when it is not done."""
         return _read(self.trial(trial_id) / "result.json")
 
-    def forget(self, trial_id: str) -> None:
-        """Remove all of a trial, for it to be run anew."""
-        shutil.rmtree(self.trial(trial_id), ignore_errors=True)
+    def failure(self, trial_id: str) -> str | None:
+        """Read how the last attempt at a trial failed, or None where it did not."""
+        found = _read(self.trial(trial_id) / "failure.json")
+        return None if found is None else str(found.get("error"))
+
+    def set_aside(self, trial_id: str) -> None:
+        """Make a finished or failed trial one that is to be run anew, from its first step.
+
+        What it came to is kept beside it, as `result-N.json` of its attempt N. The caller holds the
+        trial's claim.
+        """
+        folder = self.trial(trial_id)
+        # First what a new attempt would go on from, last what makes the trial a finished one.
+        for name in ("checkpoints", "probes"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        result = folder / "result.json"
+        if os.path.lexists(result):
+            attempts = (self.result(trial_id) or {}).get("attempts")
+            name = str(attempts) if isinstance(attempts, int) else "damaged"
+            os.replace(result, folder / f"result-{name}.json")
 
     def stale(self, trials: list[Trial]) -> dict[str, list[str]]:
         """Name, for each finished trial whose code has changed since, the files that changed."""
@@ -113,15 +183,19 @@ def record(study: Study) -> dict[str, Any]:
             for arm in study.resolved_arms
         ],
         "tasks": [
-            {**axis.model_dump(), "lag_means": axis.constants.get("lag_means", "")}
+            {
+                **axis.model_dump(),
+                "task": task_names.without_folder(axis.task),
+                "lag_means": axis.constants.get("lag_means", ""),
+            }
             for axis in study.tasks
         ],
-        "claims": [{**c.model_dump(), "text": c.text} for c in study.resolved_claims],
+        "claims": [_claim(claim) for claim in study.resolved_claims],
         "budget": study.budget.model_dump(exclude_none=True),
         "trials": {
             trial.id: {
                 "arm": trial.arm.label,
-                "task": f"{trial.task}/{trial.dialect}",
+                "task": trial.place,
                 "lag": trial.lag,
                 "seed": trial.seed,
             }
@@ -131,71 +205,29 @@ def record(study: Study) -> dict[str, Any]:
     }
 
 
-def difference(old: Study, new: Study) -> str:
-    """Name the first place where two declarations differ."""
-    return _first_difference(old.model_dump(), new.model_dump(), "") or "its tasks changed version"
-
-
-def _without_arms(study: Study) -> dict[str, Any]:
-    return study.model_dump(exclude={"arms", "claims"})
-
-
-def _first_difference(old: Any, new: Any, place: str) -> str | None:
-    if isinstance(old, dict) and isinstance(new, dict):
-        pairs = [(f"{place}.{key}", old.get(key), new.get(key)) for key in {**old, **new}]
-    elif isinstance(old, tuple | list) and isinstance(new, tuple | list) and len(old) == len(new):
-        pairs = [(f"{place}.{i}", a, b) for i, (a, b) in enumerate(zip(old, new, strict=True))]
-    elif old != new:
-        return f"{place.lstrip('.')} {_short(old)} -> {_short(new)}"
-    else:
-        return None
-    return next((d for p, a, b in pairs if (d := _first_difference(a, b, p))), None)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, tuple | list) and value and isinstance(value[0], dict):
-        value = [v.get("label") or v.get("task") or v for v in value]
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _claim(claim: Claim) -> dict[str, Any]:
+    task = None if claim.task is None else task_names.without_folder(claim.task)
+    claim = claim.model_copy(update={"task": task})
+    return {**claim.model_dump(), "text": claim.text}
 
 
 def _entry(architecture: str) -> registry.Entry:
     return registry.describe("architecture", architecture)
 
 
+def _listed(record: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = record.get(key)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _is_own(name: str) -> bool:
+    # The temporary file of another process that makes this study at this moment is ours as well.
+    return name in OWN or name.startswith(".study.json.")
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_bytes(path, MAX_RESULT_BYTES))
+    except (StudyFileError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
-    """Hold a trial's folder for this process, or yield False when another process has it.
-
-    A kernel lock: it is gone with the process, however that ends.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    if not _locked(handle):
-        os.close(handle)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    # Whoever asks for the state of a trial holds its lock for microseconds: worth a second try.
-    for seconds in (0.02, 0.1, 0.0):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(seconds)
-        else:
-            return True
-    return False

@@ -9,9 +9,15 @@ from experiments.study import Arm, Study
 
 
 def declared(
-    reference: str, out: Path | None, add: list[str] | None = None, allow: list[str] | None = None
+    reference: str,
+    out: Path | None,
+    add: list[str] | None = None,
+    allow: list[str] | None = None,
+    seeds: int | None = None,
 ) -> tuple[Study, StudyFolder]:
     """Find a study and its folder; a folder is itself a reference, to the study recorded in it.
+
+    `add` gives it arms, `seeds` another number of seeds.
 
     Raises
     ------
@@ -27,6 +33,8 @@ def declared(
         folder = StudyFolder(out or Path("runs") / study.name)
     for extra in add or ():
         study = _with_arm(study, extra)
+    if seeds is not None:
+        study = _with_seeds(study, seeds)
     return study, folder
 
 
@@ -46,6 +54,27 @@ def recorded(reference: str, out: Path | None) -> tuple[Study, StudyFolder]:
     return study, folder
 
 
+def runnable(
+    reference: str, out: Path | None, allow: list[str] | None
+) -> tuple[Study, StudyFolder]:
+    """Find a study that has been run, to run some of it again.
+
+    Raises
+    ------
+    StudyError
+        As `recorded`, and when the folder names code from outside that neither `allow` nor the
+        user's own study file does.
+    """
+    own, folder = declared(reference, out, allow=allow)
+    study = folder.recorded()
+    if study is None:
+        raise StudyError(f"{folder.path}: nothing has been run yet; longdep run {reference}")
+    allowed = {arm.architecture for arm in own.arms} | set(allow or ())
+    for arm in study.arms:
+        loading.refuse_outside(arm.architecture, str(folder.file), allowed)
+    return study, folder
+
+
 def _with_arm(study: Study, reference: str) -> Study:
     try:
         # Resolved, as the study's are: one and the same file may be named in several ways.
@@ -53,3 +82,10 @@ def _with_arm(study: Study, reference: str) -> Study:
         return study if is_there else study.with_arm(reference)
     except ValueError as error:
         raise StudyError(f"--add {reference}: {loading.one_line(error)}") from None
+
+
+def _with_seeds(study: Study, seeds: int) -> Study:
+    try:
+        return Study(**{**dict(study), "seeds": seeds})
+    except ValueError as error:
+        raise StudyError(f"--seeds {seeds}: {loading.one_line(error)}") from None

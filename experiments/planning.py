@@ -24,7 +24,8 @@ def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
     )
     table = _table("task", "lags")
     for axis in study.tasks:
-        table.add_row(axis.task, ", ".join(map(str, axis.lags)))
+        further = f"; tested at {', '.join(map(str, axis.test_lags))}" if axis.test_lags else ""
+        table.add_row(axis.task, ", ".join(map(str, axis.lags)) + further)
     console.print(table)
     for line in inequalities(study):
         say(line, style="yellow")
@@ -79,7 +80,9 @@ def _show_sizes(study: Study) -> None:
 
 def _sizes(study: Study) -> dict[tuple[str, str], Any]:
     try:
-        from experiments import sizes
+        from experiments import finding, sizes
+
+        finding.check_code(study)
     except ImportError:
         return {}
     return dict(sizes.of(study))

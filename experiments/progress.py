@@ -15,8 +15,8 @@ from experiments.engines.local import Event
 from experiments.study import Trial
 
 SECONDS_BETWEEN_LINES = 10.0
-RESULTS = ("solved", "unsolved", "diverged")
-KINDS = (*RESULTS, "failed")
+RESULTS = ("solved", "unsolved", "diverged", "timed_out", "out_of_memory", "measured")
+KINDS = (*RESULTS[:3], "failed")
 COLOURS = {"solved": "green", "unsolved": "yellow", "diverged": "magenta", "failed": "red"}
 
 
@@ -56,6 +56,10 @@ class Progress:
             and time.monotonic() - self._printed > SECONDS_BETWEEN_LINES
         ):
             self._line()
+
+    def leave(self, trial: Trial) -> None:
+        """Take a trial off the list of those under way here: another process has it."""
+        self.running.pop(trial.id, None)
 
     @property
     def done(self) -> int:

@@ -1,14 +1,31 @@
 """Run trials and show how it goes: in worker processes, or in this one."""
 
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import typer
 
-from experiments import timing
+from experiments import finding, interruption, locking, preflight, timing
 from experiments.cli_lines import console, say
+from experiments.engines.local import Event, Local
 from experiments.folder import StudyFolder
+from experiments.interruption import EXIT_STATUS
 from experiments.progress import Progress
 from experiments.study import Study, Trial
+
+ELSEWHERE = "running elsewhere"
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class _Told(KeyboardInterrupt):
+    """The system told us to stop, not somebody at the keyboard."""
+
+
+class _Gone(Exception):
+    """The study's folder is no longer there."""
 
 
 def run(
@@ -16,65 +33,153 @@ def run(
     folder: StudyFolder,
     trials: list[Trial],
     missing: list[Trial],
-    again: set[str],
+    again: dict[str, Any],
     *,
     is_extended: bool,
+    is_added: bool,
     workers: int | None,
     is_foreground: bool,
     is_online: bool,
 ) -> None:
-    """Run what is missing; Ctrl-C ends with status 130, a failed trial with 1."""
+    """Run what is missing. `again` gives the results that are set aside first, by trial.
+
+    Exit status 1: a trial failed; 75: told to stop (Ctrl-C as well), or a trial was.
+    """
     from experiments import sizes
-    from experiments.engines.local import Local
 
     count = 0 if is_foreground else min(workers or timing.cores(), len(missing))
-    # The workers import torch while we count sizes; a study that is refused has created nothing.
-    with Local(count, is_online=is_online) as local:
-        sizes.of(study)
-        folder.reconcile(study, is_extended=is_extended)
-        for trial_id in again:
-            folder.forget(trial_id)
-        progress = Progress(console, len(trials), len(trials) - len(missing))
-        say(
-            f"{study.name}: {len(missing)} of {len(trials)} trials to run, "
-            + ("in this process" if is_foreground else f"{count} workers")
-            + f", in {folder.path}"
-        )
-        try:
-            with progress.shown():
-                if is_foreground:
-                    _run_here(missing, folder, progress, is_online)
-                else:
-                    for event in local.run(missing, folder):
-                        progress.take(event)
-        except KeyboardInterrupt:
+    preflight.check(folder.path, missing, max(count, 1))
+    progress = Progress(console, len(trials), len(trials) - len(missing))
+    try:
+        # The workers import torch while we count; a study that is refused has created nothing.
+        with _stoppable(), Local(count, is_online=is_online) as local:
+            finding.check_code(study)
+            found = {pair: match.hidden_size for pair, match in sizes.of(study).items()}
+            preflight.check_memory(missing, found)
+            folder.reconcile(study, is_extended=is_extended, is_added=is_added)
+            for trial_id, result in again.items():
+                _set_aside(folder, trial_id, result)
             say(
-                f"\nstopped: {progress.done} of {len(trials)} trials are done and kept in "
-                f"{folder.path}; the same command goes on from there"
+                f"{study.name}: {len(missing)} of {len(trials)} trials to run, "
+                + ("in this process" if is_foreground else f"{count} workers")
+                + f", in {folder.path}"
             )
-            raise typer.Exit(130) from None
+            with progress.shown():
+                left = missing
+                while left:
+                    events = _here(left, folder, progress, is_online) if is_foreground else None
+                    left = _take(events or local.run(left, folder), folder, progress)
+    except KeyboardInterrupt:
+        say(
+            f"\nstopped: {progress.done} of {len(trials)} trials are done and kept in "
+            f"{folder.path}; the same command goes on from there"
+        )
+        raise typer.Exit(EXIT_STATUS) from None
+    except _Gone:
+        say(f"stopped: {folder.path} is no longer there; nothing is made anew in its place")
+        raise typer.Exit(1) from None
     say(progress.closing())
-    if progress.ended["failed"] or progress.ended["interrupted"]:
+    if progress.ended["failed"]:
         say(f"what failed: longdep status {folder.path}")
         raise typer.Exit(1)
+    if progress.ended["interrupted"]:
+        say("what was interrupted goes on when the same command is run again")
+        raise typer.Exit(EXIT_STATUS)
 
 
-def _run_here(
+def _take(events: Iterator[Event], folder: StudyFolder, progress: Progress) -> list[Trial]:
+    """Take note of what happens, and give the trials that are still to be run here."""
+    elsewhere: list[Trial] = []
+    for event in events:
+        if event.outcome == ELSEWHERE:
+            elsewhere.append(event.trial)
+            progress.leave(event.trial)
+            continue
+        progress.take(event)
+        if event.outcome in {"failed", "interrupted"} and not folder.file.exists():
+            raise _Gone
+    if elsewhere:
+        say(f"{len(elsewhere)} trials are being run by another process; waiting for them")
+    return _waited(elsewhere, folder, progress)
+
+
+def _waited(trials: list[Trial], folder: StudyFolder, progress: Progress) -> list[Trial]:
+    """Wait for the trials that another process runs; give those that it left unfinished."""
+    while trials:
+        free = [trial for trial in trials if not locking.is_claimed(folder.trial(trial.id))]
+        # Looked at when it is free, not before: it may have been committed in between.
+        results = {trial.id: folder.result(trial.id) for trial in free}
+        for trial in free:
+            if found := results[trial.id]:
+                progress.take(Event("ended", trial, outcome=str(found.get("outcome"))))
+            elif error := folder.failure(trial.id):
+                error = f"in another process: {error}"
+                progress.take(Event("ended", trial, outcome="failed", error=error))
+                results[trial.id] = {"outcome": "failed"}
+        held = [trial for trial in trials if trial not in free]
+        if abandoned := [trial for trial in free if not results[trial.id]]:
+            # Those still held are met again, and waited for, when these have been run.
+            return abandoned + held
+        trials = held
+        if not folder.file.exists():
+            raise _Gone
+        if trials:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    return []
+
+
+def _set_aside(folder: StudyFolder, trial_id: str, result: dict[str, Any] | None) -> None:
+    with locking.claimed(folder.trial(trial_id)) as is_ours:
+        # Otherwise another process runs it anew, or has done so since we looked.
+        if is_ours and folder.result(trial_id) == result:
+            folder.set_aside(trial_id)
+
+
+def _here(
     missing: list[Trial], folder: StudyFolder, progress: Progress, is_online: bool
-) -> None:
+) -> Iterator[Event]:
     import torch
 
     from experiments import trial as trials
-    from experiments.engines.local import Event
 
     torch.set_num_threads(1)
     for trial in missing:
-        progress.take(Event("started", trial))
+        yield Event("started", trial)
 
         def on_row(row: dict[str, Any], trial: Trial = trial) -> None:
             progress.take(Event("row", trial, row["step"], row["validation/score"]))
 
-        report = trials.run(
-            trial, folder.trial(trial.id), on_row=on_row, is_online=is_online, is_debugged=True
-        )
-        progress.take(Event("ended", trial, outcome=report["outcome"]))
+        for is_alone in (False, True):
+            # The trial is saved at its next step.
+            with interruption.caught() as is_asked:
+                report = trials.run(
+                    trial,
+                    folder.trial(trial.id),
+                    on_row=on_row,
+                    after_step=lambda step, is_asked=is_asked: is_asked(),  # type: ignore[misc]
+                    is_online=is_online,
+                    is_alone=is_alone,
+                    is_debugged=True,
+                )
+            # Out of memory counts when it comes again.
+            if report["outcome"] != "out_of_memory":
+                break
+        yield Event("ended", trial, outcome=report["outcome"])
+        if report["outcome"] == "interrupted":
+            raise _Told
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let what a scheduler, a logout or `kill` sends end this process as Ctrl-C does."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise _Told
+
+    told = (*interruption.SIGNALS, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in told}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -37,7 +37,8 @@ def meets_the_budget(trial: Trial) -> None:
 
 def makes_a_batch(trial: Trial) -> None:
     """Every task makes a batch at every lag."""
-    batch_at(task_of(trial), trial.lag, trial.recipe.batch, trial.seed, "train", 0)
+    for lag in (trial.lag, *trial.test_lags):
+        batch_at(task_of(trial), lag, trial.recipe.batch, trial.seed, "train", 0)
 
 
 def takes_a_step(trial: Trial) -> None:

@@ -10,14 +10,24 @@ import queue
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from analysis import wandb_log
+from experiments import ending, wandb_process
+from experiments.ending import GO_ON
 from experiments.study import Trial
+from lightning_modules.task_names import without_folder
 
-SECONDS_TO_APPEAR = 10.0
+SECONDS_TO_APPEAR = 5.0
 """`finish` returns some milliseconds before the file is whole."""
+
+SECONDS_TO_ANSWER = 4.0
+"""W&B's process answers in milliseconds; one that is silent for so long is taken to hang."""
+
+SECONDS_TO_START = 30.0
+"""The first answer of a new process takes longer, by far on a slow disk."""
 
 
 class LogError(RuntimeError):
@@ -36,22 +46,66 @@ def render(
     Raises
     ------
     LogError
-        When what is read back is not what was written.
+        When W&B cannot be imported, does not answer, or what is read back is not what was written.
     """
+    try:
+        import wandb  # noqa: F401
+    except ImportError as error:
+        raise LogError(
+            f"wandb cannot be imported ({error}); `pip install wandb`, then run the study again: "
+            "the trial is trained, only its log is missing"
+        ) from None
+    try:
+        return _render(folder, trial, config, rows, summary)
+    except Exception as problem:
+        # Its process may have died or hung meanwhile, also while other trials were running.
+        wandb_process.give_up()
+        if isinstance(problem, LogError):
+            raise
+    try:
+        return _render(folder, trial, config, rows, summary)
+    except Exception as problem:
+        wandb_process.give_up()
+        is_ours = isinstance(problem, OSError) and not isinstance(problem, ConnectionError)
+        if is_ours or isinstance(problem, LogError):
+            raise
+        raise LogError(f"{folder}: W&B: {problem!r}; {GO_ON}") from problem
+
+
+def _render(
+    folder: Path,
+    trial: Trial,
+    config: dict[str, Any],
+    rows: list[dict[str, Any]],
+    summary: dict[str, Any],
+) -> Path:
     # A log from an earlier attempt would be joined to this one by whoever reads the run's id.
     shutil.rmtree(folder / "wandb", ignore_errors=True)
-    run = _init(folder, trial, config, mode="offline")
-    try:
-        if not Path(run.dir).resolve().is_relative_to(folder.resolve()):
-            raise LogError(f"W&B could not write to {folder} and went to {run.dir}")
-        for row in rows:
-            run.log(row)
-        run.summary.update(summary)
-    finally:
-        run.finish(exit_code=0)
+
+    def write(is_going: Callable[[], None]) -> None:
+        run = _init(folder, trial, config, mode="offline")
+        is_going()
+        try:
+            if not Path(run.dir).resolve().is_relative_to(folder.resolve()):
+                raise LogError(
+                    f"W&B could not write to {folder} and went to {run.dir}{_full(folder)}"
+                )
+            for row in rows:
+                run.log(row)
+                is_going()
+            run.summary.update(summary)
+        finally:
+            run.finish(exit_code=0)
+
+    wandb_process.answered(write, SECONDS_TO_ANSWER, SECONDS_TO_START)
     (path,) = folder.glob(f"wandb/offline-run-*-{trial.id}/run-{trial.id}.wandb")
     _verify(path, trial, rows, summary)
     return path
+
+
+def _full(folder: Path) -> str:
+    left = ending.free_megabytes(folder)
+    return f": {left:.1f} MB are free there; free some space, {GO_ON}" if left < 1 else ""
 
 
 def _verify(path: Path, trial: Trial, rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
@@ -61,7 +115,8 @@ def _verify(path: Path, trial: Trial, rows: list[dict[str, Any]], summary: dict[
         time.sleep(0.005)
         log = wandb_log.read(path)
     if not log.complete:
-        raise LogError(f"{path.name}: no end after {SECONDS_TO_APPEAR:.0f} s: {log.gaps}")
+        problem = f"{path}: no end after {SECONDS_TO_APPEAR:.0f} s: {log.gaps}"
+        raise LogError(problem + _full(path.parent))
     if log.run is None or log.run.id != trial.id:
         raise LogError(f"{path.name}: not the log of trial {trial.id}")
     own = [{k: v for k, v in row.items() if not k.startswith("_")} for row in log.history]
@@ -110,6 +165,7 @@ class Mirror:
 
     def _send(self, folder: Path, trial: Trial, config: dict[str, Any]) -> None:
         try:
+            (folder / "online").mkdir(exist_ok=True)
             run = _init(folder / "online", trial, config, mode="online")
             while (row := self._queue.get()) is not None:
                 run.log(row)
@@ -119,7 +175,6 @@ class Mirror:
 
 
 def _init(folder: Path, trial: Trial, config: dict[str, Any], *, mode: Any) -> Any:
-    folder.mkdir(parents=True, exist_ok=True)
     # wandb-core asks a server for its error reporting even offline, and stages artifacts in $HOME.
     os.environ["WANDB_ERROR_REPORTING"] = "false"
     for kind in ("DATA", "CACHE", "CONFIG"):
@@ -129,10 +184,10 @@ def _init(folder: Path, trial: Trial, config: dict[str, Any], *, mode: Any) -> A
     return wandb.init(
         project=trial.study,
         id=trial.id,
-        name=f"{trial.arm.label} {trial.task}/{trial.dialect} lag {trial.lag} seed {trial.seed}",
+        name=f"{trial.arm.label} {trial.place} lag {trial.lag} seed {trial.seed}",
         group=trial.group,
         job_type="train",
-        tags=[trial.arm.label[:64], trial.task],
+        tags=[trial.arm.label[:64], without_folder(trial.task)[:64]],
         config=config,
         dir=str(folder),
         mode=mode,

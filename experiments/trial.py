@@ -1,40 +1,32 @@
 """One trial from declaration to outcome: train, render, verify, commit."""
 
 import contextlib
-import json
-import logging
+import gc
 import math
 import time
 import traceback
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-
-from experiments import checkpoint, code, environment, tracking
-from experiments.durable import History, write_json
-from experiments.folder import SCHEMA, claimed
+from experiments import checkpoint, ending, log_config, resuming, tracking
+from experiments.durable import read_json, write_json
+from experiments.fitting import fit
+from experiments.folder import SCHEMA
+from experiments.locking import claimed
+from experiments.safety import refuse_unsafe_loading
 from experiments.sizes import matched, task_of
 from experiments.study import Trial
 from lightning_modules import registry
 from lightning_modules.assembly import assemble
 from lightning_modules.data import Data
-from lightning_modules.network import (
-    Network,
-    count_flops_per_step,
-    count_parameters,
-    count_state,
-    path_of,
-)
+from lightning_modules.network import Network, path_of
 from lightning_modules.training import Row, Training
 
 CHECKPOINT_SECONDS = 30.0
 
 Report = dict[str, Any]
-"""How a trial ended: `outcome`, and `error` where it failed."""
+"""How a trial ended: `outcome`, and `error` where it came to no result."""
 
 
 def run(
@@ -42,41 +34,51 @@ def run(
     folder: Path,
     *,
     on_row: Callable[[Row], None] = lambda row: None,
+    after_step: Callable[[int], bool] = lambda step: False,
     is_online: bool = False,
+    is_alone: bool = False,
+    has_been_killed: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     is_debugged: bool = False,
 ) -> Report:
     """Run a trial in its folder, or go on with it; it is done when `result.json` is there.
 
-    An error is kept in `failure.json` with its traceback, and raised only when `is_debugged`.
+    Once `after_step` answers True, the trial is saved and ends as `interrupted`. An error is kept
+    in `failure.json` and raised only when `is_debugged`. Out of memory is a result only when the
+    trial `is_alone` on the machine; `has_been_killed` tells that the kernel ended it there.
+
+    Raises
+    ------
+    RefusedError
+        When torch has been told to run what a checkpoint tells it to.
     """
-    with claimed(folder) as is_ours:
-        if not is_ours:
-            return {"outcome": "running elsewhere"}
-        if (folder / "result.json").is_file():
-            done: Report = json.loads((folder / "result.json").read_text())
-            return done
-        attempt = _Attempt(trial, folder, on_row, is_online, checkpoint_seconds)
-        try:
-            return attempt.run()
-        except Exception as error:
-            line = " ".join(f"{type(error).__name__}: {error}".split())
-            with contextlib.suppress(OSError):
-                write_json(
-                    folder / "failure.json",
-                    {
-                        "schema": SCHEMA,
-                        "trial": trial.id,
-                        "outcome": "failed",
-                        "attempts": attempt.number,
-                        "step": attempt.step,
-                        "error": line,
-                        "traceback": traceback.format_exc(),
-                    },
-                )
-            if is_debugged:
-                raise
-            return {"outcome": "failed", "error": line}
+    refuse_unsafe_loading()
+    attempt = None
+    try:
+        with claimed(folder) as is_ours:
+            if not is_ours:
+                return {"outcome": "running elsewhere"}
+            if (done := _done(folder)) is not None:
+                # A kill may have come between the result and this.
+                _tidy(folder)
+                return done
+            attempt = _Attempt(trial, folder, on_row, after_step, is_online, checkpoint_seconds)
+            if has_been_killed:
+                return attempt.give_up()
+            try:
+                return attempt.run()
+            except Exception as error:
+                if not ending.is_out_of_memory(error):
+                    raise
+                attempt.refuse_memory(error, is_alone)
+            return attempt.give_up() if is_alone else attempt.report
+    except Exception as error:
+        line = ending.line_of(error, folder)
+        if attempt is not None:
+            attempt.keep_failure(line, error)
+        if is_debugged:
+            raise
+        return {"outcome": "failed", "error": line}
 
 
 def prepare(trial: Trial, start: int = 0) -> tuple[Network, Data]:
@@ -97,6 +99,20 @@ def prepare(trial: Trial, start: int = 0) -> tuple[Network, Data]:
     return network, data
 
 
+def _tidy(folder: Path) -> None:
+    # What is committed is done, whatever cannot be removed.
+    with contextlib.suppress(OSError):
+        (folder / ending.FAILURE).unlink(missing_ok=True)
+    checkpoint.remove(folder / resuming.CHECKPOINTS)
+
+
+def _done(folder: Path) -> Report | None:
+    try:
+        return read_json(folder / "result.json")
+    except ValueError:
+        return None  # Damaged: the trial is run again, and the attempt writes it anew.
+
+
 class _Attempt:
     """One process's go at a trial."""
 
@@ -105,18 +121,24 @@ class _Attempt:
         trial: Trial,
         folder: Path,
         on_row: Callable[[Row], None],
+        after_step: Callable[[int], bool],
         is_online: bool,
         checkpoint_seconds: float,
     ) -> None:
         self.trial, self.folder = trial, folder
-        self.on_row, self.is_online = on_row, is_online
+        self.on_row, self.after_step, self.is_online = on_row, after_step, is_online
         self.checkpoint_seconds = checkpoint_seconds
+        self.begun: resuming.Begun
         self.number, self.step = 1, 0
 
     def run(self) -> Report:
-        self._declare()
-        state, notes = checkpoint.newest(self.folder / "checkpoints")
+        """Go on from the newest checkpoint to the result, or to where it was asked to stop."""
+        self.begun = begun = resuming.begin(self.trial, self.folder)
+        state, self.step, self.number = begun.state, begun.step, begun.number
         network, data = prepare(self.trial, state["training"]["step"] if state else 0)
+        self.path = path_of(network.layer)
+        if state is not None and state["summary"] is None and state["path"] != self.path:
+            begun.bit_exact = False
         config = self._config(network, data)
         mirror = tracking.Mirror(self.folder, self.trial, config) if self.is_online else None
         training = Training(
@@ -125,79 +147,74 @@ class _Attempt:
             self.trial.recipe,
             solved_at=config["solved_at"],
             on_row=lambda row: self._keep(row, training, mirror),
+            after_step=self._after_step,
         )
         if state is not None:
             training.restore(state["training"])
-        self.step = training.step
-        self.history = History(self.folder / "history.jsonl", state["rows"] if state else 0)
         try:
-            summary = state.get("summary") if state else None
+            summary = state["summary"] if state else None
             if summary is None:
-                self._train(training, data)
-                summary = self._summarise(training)
+                # A kill may have come between the last row's checkpoint and the next one.
+                if not training.is_over:
+                    self._saved = time.monotonic()
+                    # A place that is never made: what is named hpc_ckpt_* would be loaded from it.
+                    fit(training, data, self.folder / "lightning")
+                summary = self._summarise(training) if training.is_over else None
                 # The last checkpoint carries the test score: a log that cannot be written now is
                 # rendered by the next attempt, without training and without a second test.
                 self._save(training, summary)
         finally:
-            self.history.close()
+            begun.history.close()
             if mirror is not None:
                 mirror.close()
-                notes += [mirror.problem] if mirror.problem else []
-        return self._commit(network, config, summary, notes)
+                begun.notes += [mirror.problem] if mirror.problem else []
+        if summary is None:
+            return {"outcome": "interrupted", "error": f"asked to stop; saved at step {self.step}"}
+        weights = checkpoint.write_tensors(self.folder / "weights.pt", network.state_dict())
+        return self._commit(config, summary, weights)
 
-    def _declare(self) -> None:
-        path = self.folder / "trial.json"
-        now = environment.record()
-        before = json.loads(path.read_text()) if path.is_file() else {}
-        self.number = before.get("attempts", 0) + 1
-        self.environment = before.get("environment", now)
-        self.bit_exact = before.get("bit_exact", True)
-        has_begun = (self.folder / "checkpoints").is_dir()
-        if has_begun and not environment.is_bit_exact(self.environment, now):
-            self.bit_exact = False
-        elif not has_begun:
-            self.environment = now
-        write_json(
-            path,
-            {
-                "schema": SCHEMA,
-                "trial": self.trial.id,
-                "attempts": self.number,
-                "bit_exact": self.bit_exact,
-                "environment": self.environment,
-                "code": code.of(self.trial),
-                "declaration": self.trial.model_dump(mode="json"),
-            },
-        )
-        (self.folder / "failure.json").unlink(missing_ok=True)
+    def keep_failure(self, line: str, error: Exception) -> None:
+        """Write `failure.json`, as well as that can be done."""
+        ending.keep(self.folder, self.trial.id, line, error, attempts=self.number, step=self.step)
 
-    def _train(self, training: Training, data: Data) -> None:
-        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-        self._saved = time.monotonic()
-        with warnings.catch_warnings():
-            # A counter-based stream costs microseconds a batch: loader workers would only cost.
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # Lightning 2.6 calls a pytree function that torch 2.13 deprecates.
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-            trainer = pl.Trainer(
-                accelerator="cpu",
-                devices=1,
-                max_steps=-1,  # `Training` stops by itself
-                max_epochs=-1,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-                default_root_dir=self.folder,
-                # Otherwise Lightning takes over signals and checkpoints wherever it sees Slurm.
-                plugins=[LightningEnvironment()],
-            )
-            trainer.fit(training, datamodule=data)
+    def refuse_memory(self, error: Exception, is_alone: bool) -> None:
+        """Take note that there was no memory, and let go of what holds it."""
+        line = f"out of memory at step {self.step}"
+        if not is_alone:
+            line += "; it is tried once more, alone"
+            self.keep_failure(line, error)
+        self.report = {"outcome": "out_of_memory", "error": line}
+        # The frames of the error hold the tensors.
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+
+    def give_up(self) -> Report:
+        """Commit, without training, that the trial does not fit into this machine's memory."""
+        self.begun = resuming.begin(self.trial, self.folder, is_loaded=False)
+        self.begun.history.close()
+        rows = self.begun.history.rows
+        summary = {
+            "outcome": "out_of_memory",
+            "solved_step": None,
+            "steps": rows[-1]["step"] if rows else 0,
+            "test/loss": None,
+            "test/score": None,
+            "rows": len(rows),
+        }
+        return self._commit(self._declared(), summary, "")
+
+    def _config(self, network: Network, data: Data) -> dict[str, Any]:
+        return {**self._declared(), **log_config.counted(self.trial, network, data)}
+
+    def _declared(self) -> dict[str, Any]:
+        return log_config.declared(self.trial, self.begun.environment, self.begun.bit_exact)
+
+    def _after_step(self, step: int) -> bool:
+        self.step = step
+        return self.after_step(step)
 
     def _keep(self, row: Row, training: Training, mirror: tracking.Mirror | None) -> None:
-        self.history.append(row)
-        self.step = training.step
+        self.begun.history.append(row)
         self.on_row(row)
         if mirror is not None:
             mirror.put(row)
@@ -206,12 +223,21 @@ class _Attempt:
             self._saved = time.monotonic()
 
     def _save(self, training: Training, summary: dict[str, Any] | None) -> None:
-        self.history.sync()
-        state = {"training": training.state(), "rows": len(self.history.rows), "summary": summary}
-        checkpoint.save(self.folder / "checkpoints", training.step, state)
+        self.begun.history.sync()
+        state = {
+            "trial": self.trial.id,
+            "training": training.state(),
+            "rows": len(self.begun.history.rows),
+            "summary": summary,
+            "environment": self.begun.environment,
+            "path": self.path,
+            "bit_exact": self.begun.bit_exact,
+        }
+        checkpoint.save(self.folder / resuming.CHECKPOINTS, training.step, state)
 
     def _summarise(self, training: Training) -> dict[str, Any]:
         loss, score = training.test()
+        further = {f"test/{lag}": training.test(lag) for lag in self.trial.test_lags}
         return {
             # W&B turns a NaN of a summary into null, so null is what we write.
             "outcome": training.outcome,
@@ -219,44 +245,14 @@ class _Attempt:
             "steps": training.step,
             "test/loss": loss if math.isfinite(loss) else None,
             "test/score": score,
-            "rows": len(self.history.rows),
+            **{f"{at}/loss": x if math.isfinite(x) else None for at, (x, _) in further.items()},
+            **{f"{at}/score": x for at, (_, x) in further.items()},
+            "rows": len(self.begun.history.rows),
         }
 
-    def _config(self, network: Network, data: Data) -> dict[str, Any]:
-        trial, task = self.trial, data.task
-        chance = task.chance(trial.lag)
-        distance = data.evaluation("validation").distance()
-        solved_at = task.solved_at if trial.solved_at is None else trial.solved_at
-        return {
-            **trial.model_dump(mode="json", exclude={"arm", "budget"}),
-            "label": trial.arm.label,
-            "architecture": trial.arm.identity()["architecture"],
-            "options": trial.arm.options,
-            "paper": type(network.layer).paper,
-            "budget": trial.budget.model_dump(exclude_none=True),
-            "hidden_size": network.layer.output_size,
-            "parameters": count_parameters(network),
-            "state_size": count_state(network.layer),
-            "flops_per_step": count_flops_per_step(network),
-            "path": path_of(network.layer),
-            "chance": None if chance is None else vars(chance),
-            "solved_at": solved_at,
-            "space": task.space,
-            "distance": {
-                "least": float(distance.min()),
-                "mean": float(distance.mean()),
-                "most": float(distance.max()),
-            },
-            "code": code.of(trial),
-            "environment": self.environment,
-        }
-
-    def _commit(
-        self, network: Network, config: dict[str, Any], summary: dict[str, Any], notes: list[str]
-    ) -> Report:
-        folder = self.folder
-        weights = checkpoint.write_tensors(folder / "weights.pt", network.state_dict())
-        log = tracking.render(folder, self.trial, config, self.history.rows, summary)
+    def _commit(self, config: dict[str, Any], summary: dict[str, Any], weights: str) -> Report:
+        folder, begun = self.folder, self.begun
+        log = tracking.render(folder, self.trial, config, begun.history.rows, summary)
         result = {
             "schema": SCHEMA,
             "trial": self.trial.id,
@@ -264,14 +260,14 @@ class _Attempt:
             "solved_step": summary["solved_step"],
             "steps": summary["steps"],
             "rows": summary["rows"],
-            "attempts": self.number,
-            "bit_exact": self.bit_exact,
-            "notes": notes,
+            "attempts": begun.number,
+            "bit_exact": begun.bit_exact,
+            "notes": begun.notes,
             "code": config["code"],
             "log": str(log.relative_to(folder)),
             "log_sha256": checkpoint.sha256_of(log),
             "weights_sha256": weights,
         }
         write_json(folder / "result.json", result)
-        checkpoint.remove(folder / "checkpoints")
+        _tidy(folder)
         return result

@@ -14,7 +14,10 @@ from experiments import cli_names, loading
 from experiments.cli import app
 from lightning_modules import registry
 
-COMMANDS = ("plan", "run", "status", "report", "list", "show", "new", "check")
+COMMANDS = (
+    *("plan", "run", "status", "report", "retry", "clean", "doctor"),
+    *("list", "show", "new", "check"),
+)
 LONGDEP = str(Path(sys.executable).parent / "longdep")
 
 
@@ -28,7 +31,7 @@ def longdep(*arguments: str) -> tuple[int, str, str]:
     [
         (
             ["plann", "quick"],
-            "no command 'plann'; commands: plan, run, status, report, list,",
+            "no command 'plann'; commands: plan, run, status, report, retry, clean,",
         ),
         (["plann", "quick"], "did you mean 'plan'?"),
         (["xyzzy"], "no command 'xyzzy'; commands: "),

@@ -1,5 +1,6 @@
 """Writes that survive: torn, flipped and refused writes lose nothing that was whole."""
 
+import errno
 import json
 import math
 import os
@@ -62,6 +63,18 @@ def test_rows_behind_the_checkpoint_are_cut_off_on_resume(tmp_path: Path) -> Non
     assert read_rows(tmp_path / "h")[0] == [*ROWS[:2], {"step": 999}]
 
 
+def test_whole_rows_behind_the_checkpoint_are_no_damage_and_torn_ones_are_kept_aside(
+    tmp_path: Path,
+) -> None:
+    data = written(tmp_path / "h.jsonl")
+    assert History(tmp_path / "h.jsonl", 2).torn is None
+    for number in (1, 2):
+        (tmp_path / "h.jsonl").write_bytes(data[:-3])
+        history = History(tmp_path / "h.jsonl", None)
+        assert history.rows == ROWS[:2] and f"h.torn-{number}.jsonl" in str(history.torn)
+        assert (tmp_path / f"h.torn-{number}.jsonl").read_bytes() == data.splitlines(True)[2][:-3]
+
+
 def test_a_history_with_fewer_rows_than_the_checkpoint_is_refused(tmp_path: Path) -> None:
     data = written(tmp_path / "h")
     (tmp_path / "h").write_bytes(data[:-3])
@@ -77,6 +90,36 @@ def test_a_failed_replacement_leaves_the_old_file_and_no_other(tmp_path: Path) -
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 1}
     assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_the_temporary_file_lies_beside_the_one_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Elsewhere, it would be copied over, and a kill would leave half of it.
+    monkeypatch.setenv("TMPDIR", "/dev/shm")
+    with replacing(tmp_path / "result.json"):
+        (name,) = os.listdir(tmp_path)
+        assert name.startswith(".result.json.") and name.endswith(".tmp")
+    assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_an_error_of_the_system_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught, replacing(tmp_path / "result.json"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "result.json")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_regular_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    if kind == "link":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(OSError, match=r"history\.jsonl"):
+        History(path, 0)
 
 
 def test_json_refuses_what_json_has_not(tmp_path: Path) -> None:

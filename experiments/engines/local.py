@@ -6,22 +6,25 @@ Knows no torch: the workers do.
 """
 
 import contextlib
-import json
 import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from experiments import ending, safety
+from experiments.engines.process import NoProgress, Process
 from experiments.folder import StudyFolder
 from experiments.study import Trial
 
-SECRETS = ("API_KEY", "TOKEN", "SECRET", "PASSWORD")
+SECONDS_WITHOUT_PROGRESS = 900.0
+"""A trial that comes to no next step for so long is ended: far more than a step or a validation of
+the largest trials takes, and than torch takes to be imported from a slow disk."""
+
+SECONDS_TO_SAVE = 60.0
+"""How long a worker that is asked to stop may take to come to its next step and save."""
 
 
 @dataclass(frozen=True)
@@ -39,114 +42,166 @@ class Event:
 class Local:
     """Worker processes on this machine, started at once and kept until the last trial."""
 
-    def __init__(self, workers: int, *, is_online: bool) -> None:
-        self.is_online = is_online
-        self._workers = [_Worker(is_online) for _ in range(workers)]
+    def __init__(
+        self,
+        workers: int,
+        *,
+        is_online: bool,
+        seconds_without_progress: float = SECONDS_WITHOUT_PROGRESS,
+    ) -> None:
+        safety.refuse_unsafe_loading()
+        self._workers = [_Worker(is_online, seconds_without_progress) for _ in range(workers)]
 
     def __enter__(self) -> "Local":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.stop()
+        """Ask the workers to save and stop; whoever is asked to stop again does not wait."""
+        try:
+            for worker in self._workers:
+                worker.ask_to_stop()
+            for worker in self._workers:
+                worker.wait(SECONDS_TO_SAVE)
+        finally:
+            for worker in self._workers:
+                worker.kill()
 
     def run(self, trials: list[Trial], folder: StudyFolder) -> Iterator[Event]:
-        """Run the trials and yield what happens, until all have ended."""
-        waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
-        for trial in trials:
-            waiting.put(trial)
-        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        threads = [
-            threading.Thread(target=worker.work, args=(waiting, folder, events), daemon=True)
-            for worker in self._workers
-        ]
-        for thread in threads:
-            thread.start()
-        left = len(threads)
-        while left:
-            event = events.get()
-            if event is None:
-                left -= 1
+        """Run the trials and yield what happens, until all have ended.
+
+        A trial that ran out of memory is run once more in the end, when no other one is running:
+        only then it counts.
+        """
+        held: list[Trial] = []
+        for event in _work(self._workers, trials, folder, is_alone=False):
+            if event.kind == "ended" and event.outcome == "out_of_memory":
+                held.append(event.trial)
             else:
                 yield event
+        if held:
+            first, *others = self._workers
+            for worker in others:
+                worker.ask_to_stop()
+                worker.wait(SECONDS_TO_SAVE)
+                worker.kill()
+            first.renew()
+            yield from _work([first], held, folder, is_alone=True)
+
+
+def _work(
+    workers: "list[_Worker]", trials: list[Trial], folder: StudyFolder, *, is_alone: bool
+) -> Iterator[Event]:
+    waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
+    for trial in trials:
+        waiting.put(trial)
+    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    for worker in workers:
+        arguments = (waiting, folder, events, is_alone)
+        threading.Thread(target=worker.work, args=arguments, daemon=True).start()
+    left = len(workers)
+    while left:
+        event = events.get()
+        if event is None:
+            left -= 1
+        else:
+            yield event
 
 
 class _Worker:
     """One worker process, and the thread of ours that hands it trials."""
 
-    def __init__(self, is_online: bool) -> None:
+    def __init__(self, is_online: bool, seconds_without_progress: float) -> None:
         self._is_online = is_online
+        self._seconds = seconds_without_progress
         self._is_stopped = False
-        self._process = self._start()
+        self._lock = threading.Lock()
+        self._process = Process(_environment(is_online))
 
     def work(
         self,
         waiting: "queue.SimpleQueue[Trial]",
         folder: StudyFolder,
         events: "queue.SimpleQueue[Event | None]",
+        is_alone: bool,
     ) -> None:
-        """Run trials until none is waiting; a process that dies is replaced."""
+        """Run trials until none is waiting; a process that ended or hangs is replaced."""
         with contextlib.suppress(queue.Empty):
             while not self._is_stopped:
                 trial = waiting.get_nowait()
                 events.put(Event("started", trial))
-                for event in self._run(trial, folder.trial(trial.id)):
+                for event in self._run(trial, folder.trial(trial.id), is_alone):
                     events.put(event)
         events.put(None)
 
-    def stop(self) -> None:
-        """End the process; what it was running is interrupted, and goes on in a later run."""
-        self._is_stopped = True
-        process = self._process
-        # Its process group: W&B's own process must not outlive it.
-        for number, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
-            try:
-                os.killpg(process.pid, number)
-                process.wait(seconds)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+    def ask_to_stop(self) -> None:
+        """Have the process save what it is running, and end."""
+        with self._lock:
+            self._is_stopped = True
+        self._process.ask_to_stop()
 
-    def _run(self, trial: Trial, folder: Path) -> Iterator[Event]:
+    def wait(self, seconds: float) -> None:
+        """Wait for the process to end, for so many seconds at most."""
+        self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End the process and what it started, whatever they are doing."""
+        with self._lock:
+            self._is_stopped = True
+        self._process.kill()
+
+    def renew(self) -> None:
+        """Replace the process by a new one, unless no more is to be run."""
+        with self._lock:
+            self._process.kill()
+            if not self._is_stopped:
+                self._process = Process(_environment(self._is_online))
+
+    def _run(
+        self, trial: Trial, folder: Path, is_alone: bool, has_been_killed: bool = False
+    ) -> Iterator[Event]:
+        kills = ending.out_of_memory_kills()
         order = {
             "trial": trial.model_dump(mode="json"),
             "folder": str(folder),
             "is_online": self._is_online,
+            "is_alone": is_alone,
+            "has_been_killed": has_been_killed,
         }
-        pipe_in, pipe_out = self._process.stdin, self._process.stdout
-        assert pipe_in is not None and pipe_out is not None
-        with contextlib.suppress(BrokenPipeError):
-            pipe_in.write(json.dumps(order) + "\n")
-            pipe_in.flush()
-            for line in pipe_out:
-                message: dict[str, Any] = json.loads(line)
+        step = 0
+        try:
+            for message in self._process.messages(order, self._seconds):
                 event = Event(trial=trial, **message)
+                step = max(step, event.step)
+                if event.kind == "ended" and event.outcome == "interrupted":
+                    self.renew()
                 yield event
                 if event.kind == "ended":
                     return
-        status = self._process.wait()
-        if not self._is_stopped:
-            how = f"signal {-status}" if status < 0 else f"exit status {status}"
-            why = f"its process ended with {how}; it goes on when the study is run again"
-            yield Event("ended", trial, outcome="interrupted", error=why)
-            self._process = self._start()
+        except NoProgress as problem:
+            self.renew()
+            line = f"{problem}, at step {step}: ended; `longdep run` tries it again"
+            ending.keep(folder, trial.id, line, None, attempts=1, step=step)
+            yield Event("ended", trial, step, outcome="failed", error=line)
+            return
+        if self._is_stopped:
+            yield Event("ended", trial, step, outcome="interrupted")
+            return
+        how, is_killed = self._process.how_it_ended()
+        self.renew()
+        # The kernel tells nobody whom it killed for want of memory, but it counts.
+        if is_killed and ending.out_of_memory_kills() > kills and not has_been_killed:
+            if is_alone:
+                yield from self._run(trial, folder, is_alone, has_been_killed=True)
+            else:
+                yield Event("ended", trial, step, outcome="out_of_memory")
+            return
+        why = f"its process ended with {how}; it goes on when the study is run again"
+        yield Event("ended", trial, step, outcome="interrupted", error=why)
 
-    def _start(self) -> "subprocess.Popen[str]":
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            # A W&B service of the process that started us is not ours to log through.
-            if name != "WANDB_SERVICE"
-            and (self._is_online or not (name.startswith("WANDB") and name.endswith(SECRETS)))
-        }
-        # One thread each, set before torch is imported: two workers on two cores do not compete.
-        environment |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
-        return subprocess.Popen(
-            # -P: a file html.py in the working directory must not stand in for the library's.
-            [sys.executable, "-P", "-m", "experiments.engines.local_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            # Ctrl-C is for us; the workers are ended by us, and their groups with them.
-            start_new_session=True,
-        )
+
+def _environment(is_online: bool) -> dict[str, str]:
+    kept = safety.without_secrets(os.environ, is_online=is_online)
+    # A W&B service of the process that started us is not ours to log through.
+    kept.pop("WANDB_SERVICE", None)
+    # One thread each, set before torch is imported: two workers on two cores do not compete.
+    return kept | {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}

@@ -1,0 +1,53 @@
+"""The benchmark: its rows, its figure, and one small run of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from analysis import bench_figure
+from experiments import benchmark, cli
+from experiments.benchmark import Grid, Row
+
+
+def test_a_goal_is_met_on_its_own_side() -> None:
+    assert Row("a", 0.3, 0.2, 0.4, "ratio", 0.35).is_met is True
+    assert Row("a", 0.4, 0.2, 0.4, "ratio", 0.35).is_met is False
+    assert Row("a", 1.8, 1.8, 1.8, "ratio", 1.9, is_more_better=True).is_met is False
+    assert Row("a", 0.4, 0.2, 0.4, "ratio").is_met is None
+
+
+def test_ways_are_timed_in_turns_after_a_round_that_does_not_count() -> None:
+    order: list[str] = []
+    ways = {name: lambda name=name: order.append(name) for name in ("a", "b")}
+    times = benchmark.in_turns(ways, 2)
+    assert order == ["a", "b"] * 3
+    assert {name: len(found) for name, found in times.items()} == {"a": 2, "b": 2}
+
+
+def test_the_figure_shows_each_architectures_share_of_the_loop(tmp_path: Path) -> None:
+    rows = [
+        Row(f"{name} {hidden} x 200 / loop", value, value - 0.02, value + 0.02, "ratio", 0.35)
+        for name, value in (("lstm", 0.2), ("rnn", 0.3))
+        for hidden in (32, 128)
+    ]
+    (tmp_path / "b.json").write_text(benchmark.as_json(rows, {"cpu": "any"}))
+    svg, csv = bench_figure.write(tmp_path / "b.json", tmp_path)
+    assert "lstm" in csv.read_text() and svg.read_text().startswith("<?xml")
+    assert json.loads((tmp_path / "b.json").read_text())["rows"][0]["is_met"] is True
+
+
+@pytest.mark.slow
+def test_it_runs_and_writes_what_it_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "QUICK", Grid(hidden=(8,), lengths=(5,), rounds=2))
+    out = tmp_path / "benchmark"
+    done = CliRunner().invoke(cli.app, ["bench", "--quick", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "goals are met" in done.output
+    whats = [row["what"] for row in json.loads((out / "benchmark.json").read_text())["rows"]]
+    for part in ("lstm 8 x 5 / loop", "harness, of a 5 ms step", "two workers / one"):
+        assert part in whats
+    assert (out / "steps.svg").is_file()
