@@ -17,16 +17,15 @@ ROOTS = ("training.py", "assembly.py")
 
 def of(trial: Trial) -> dict[str, str]:
     """Hash every file that the result of a trial depends on: {file: 16 hex digits}."""
-    return dict(_of(trial.arm.architecture, trial.task))
+    own = registry.describe("architecture", trial.arm.architecture).path
+    return dict(_of(own, registry.describe("task", trial.task).path))
 
 
 # A study has thousands of trials and a few pairs of these.
 @cache
-def _of(architecture: str, task: str) -> dict[str, str]:
-    own = registry.describe("architecture", architecture).path
-    other = registry.describe("task", task).path
+def _of(architecture: Path, task: Path) -> dict[str, str]:
     roots = tuple(registry.HOME / name for name in ROOTS)
-    return {_label(path): _hash(path) for path in sorted(_reached((*roots, own, other)))}
+    return {_label(path): _hash(path) for path in sorted(_reached((*roots, architecture, task)))}
 
 
 def changed(recorded: dict[str, str], now: dict[str, str]) -> list[str]:

@@ -125,7 +125,6 @@ def _origin(module: str) -> str | None:
     return origin
 
 
-@cache
 def describe(kind: str, reference: str) -> Entry:
     """Read name, summary, constants and options of one class from its source.
 
@@ -143,7 +142,8 @@ def describe(kind: str, reference: str) -> Entry:
         raise UnknownNameError(
             f"unknown {kind} {reference!r}; known: {', '.join(known)}{hint(reference, known)}"
         )
-    entry = _read(kind, reference, path, class_name)
+    # Of this state of this file: what a relative name stands for changes with the folder.
+    entry = _read_once(kind, reference, path, class_name, path.stat().st_mtime_ns)
     if entry.error:
         raise UnknownNameError(entry.error)
     return entry
@@ -184,6 +184,11 @@ def _module_from(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+@cache
+def _read_once(kind: str, reference: str, path: Path, class_name: str, changed: int) -> Entry:
+    return _read(kind, reference, path, class_name)
 
 
 def _read(kind: str, reference: str, path: Path, class_name: str) -> Entry:

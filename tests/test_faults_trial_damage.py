@@ -11,6 +11,8 @@ from disturbed import Server, assert_same, resumed, rows, server, strace, tiny_t
 from experiments import resuming
 from experiments.durable import History
 
+pytestmark = pytest.mark.slow
+
 PLACES = 200
 
 

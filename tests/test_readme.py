@@ -15,15 +15,23 @@ FIRST_WORDS = {"longdep", "mv", "python", "."}
 
 ELSEWHERE = {
     "make study": ["$(BIN)/longdep run quick", "$(BIN)/longdep report quick"],
-    "make test": ['$(BIN)/python -m pytest -m "not slow and not browser" -q'],
+    "make test": ['$(BIN)/python -m pytest -m "not slow and not browser" -q -n auto'],
 }
 """Not run below but by .ci/run, from the Makefile, whose lines these are."""
 
 PATTERNS = {
     "longdep COMMAND --help": [],
     "longdep new study NAME": ["longdep new study renamed"],
+    "longdep report quick --serve": [
+        "timeout --preserve-status -s INT 30 longdep report quick --serve --port 0"
+    ],
+    "longdep run quick --seeds 10 --extend": [
+        "longdep run quick --seeds 6 --extend --only arm=rnn,seed=5"
+    ],
+    "longdep bench --quick": ["longdep bench --help"],
 }
-"""Commands with a place to fill in, as they are run; the first is run for every command."""
+"""Commands with a place to fill in, without an end or with a long one, as they are run; the first
+is run for every command. tests/test_bench.py runs the benchmark, at a small size."""
 
 
 def unruled(readme: str) -> list[str]:

@@ -191,6 +191,7 @@ def test_all_files_are_there_and_hold_the_numbers(written: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_same_logs_give_the_same_bytes(tmp_path: Path) -> None:
     study = plant(tmp_path / "study", tasks={"a/x": [5, 30]}, seeds=2)
     files: list[Mapping[str, bytes]] = []

@@ -129,6 +129,7 @@ def test_what_differs_is_named_and_what_does_not_is_not(tmp_path: Path) -> None:
     assert {"question", "arms", "torch", "lags of adding/x"} <= set(facts.index[facts["is_same"]])
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_safe_and_the_same_each_time(tmp_path: Path) -> None:
     two(tmp_path, some, all_solve, arms=HOSTILE[:6], tasks={"</td>/<b>": [5]}, seeds=2,
         question="</title><script>alert(1)</script>")  # fmt: skip
