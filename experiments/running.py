@@ -15,6 +15,7 @@ from experiments.folder import StudyFolder
 from experiments.interruption import EXIT_STATUS
 from experiments.progress import Progress
 from experiments.study import Study, Trial
+from lightning_modules.kernel.compiler import notice
 
 ELSEWHERE = "running elsewhere"
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -47,6 +48,8 @@ def run(
     """
     from experiments import sizes
 
+    if slower := notice():
+        say(slower)
     count = 0 if is_foreground else min(workers or timing.cores(), len(missing))
     preflight.check(folder.path, missing, max(count, 1))
     progress = Progress(console, len(trials), len(trials) - len(missing))

@@ -3,11 +3,8 @@
 import contextlib
 import ctypes
 import hashlib
-import os
 import platform
-import stat
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lightning_modules.kernel.compiler import Compiler, compiler
+from lightning_modules.kernel.compiler import Compiler, compiler, shelf
 
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fno-math-errno", "-w")
 SECONDS = 120
@@ -77,7 +74,7 @@ def _library(source: str, dtype: torch.dtype, by: Compiler) -> ctypes.CDLL:
     flags += ["-DDOUBLE"] if dtype == torch.float64 else []
     key = "\n".join([source, *flags, by.version, torch.__version__])
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    kept = _cache()
+    kept = shelf().folder
     if kept is not None:
         # Not there, or cut short: built again.
         with contextlib.suppress(OSError):
@@ -104,24 +101,3 @@ def _library(source: str, dtype: torch.dtype, by: Compiler) -> ctypes.CDLL:
             return ctypes.CDLL(str(path))
         except OSError as error:
             raise BuildError(f"the kernel does not load: {error}") from None
-
-
-@cache
-def _cache() -> Path | None:
-    """Give the folder of built kernels, or None where none can be kept.
-
-    What lies in it is run: it must be ours, and nobody else may write to it.
-    """
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(home) / "longdep" / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = folder.stat()
-        is_ours = about.st_uid == os.getuid() and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if is_ours and os.access(folder, os.W_OK):
-            return folder
-        reason = "cannot be written" if is_ours else "can be written by others"
-    except (OSError, RuntimeError) as error:
-        reason = str(error)
-    print(f"kernels are built anew by each process: {folder} {reason}", file=sys.stderr)
-    return None
