@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup study test lint clean
+.PHONY: setup study test bench lint clean
 setup: .venv/ready
 
 # A lock that changed is installed again; a virtual environment that is up to date costs nothing.
@@ -19,6 +19,9 @@ study: setup
 
 test: setup
 	$(BIN)/python -m pytest -m "not slow and not browser" -q -n auto
+
+bench: setup
+	$(BIN)/longdep bench --quick
 
 lint: setup
 	$(BIN)/ruff check

@@ -53,7 +53,7 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
     longest = rates[rates["lag"] == rates.groupby("task")["lag"].transform("max")]
     return Answer(
         headline=_headline(rates, longest),
-        points=[_point(task) for _, task in rates.groupby("task", sort=False)],
+        points=_points(rates),
         reversals=_reversals(longest, plain(ledger.study.reference)),
         claims=[
             (str(verdict), plain(text, 250))
@@ -92,6 +92,12 @@ def _stale(ledger: Ledger) -> list[str]:
 
 def _caveats(rates: pd.DataFrame, ledger: Ledger) -> list[str]:
     caveats = _stale(ledger)
+    for extension in ledger.study.extensions:
+        caveats.append(
+            f"Extended on {plain(extension.on)} by {extension.trials} trials "
+            f"({plain(extension.added)}), when {extension.done} had been done: whoever adds seeds "
+            "after a look at the results finds differences too often."
+        )
     fewest = int(rates["n"].min()) if len(rates) else ENOUGH_SEEDS
     if fewest < ENOUGH_SEEDS:
         (least,), _ = wilson(np.array([fewest]), np.array([fewest]))
@@ -137,6 +143,23 @@ def _headline(rates: pd.DataFrame, longest: pd.DataFrame) -> str:
         for count, arms in by_count.items()
     ]
     return f"{begin} with {seeds}{': ' * bool(parts)}{'; '.join(parts)}."
+
+
+def _points(rates: pd.DataFrame) -> list[str]:
+    """Say of each task who solves it; tasks of one lag that come out alike share a sentence."""
+    tasks = [task for _, task in rates.groupby("task", sort=False)]
+    alike: dict[str, list[str]] = {}
+    points = []
+    for task in tasks:
+        if len(tasks) > 1 and task["lag"].nunique() == 1:
+            place = f"{task['task'].iloc[0]} (lag {task['lag'].iloc[0]})"
+            alike.setdefault(tally(task), []).append(place)
+        else:
+            points.append(_point(task))
+    points += [f"{listed(places)}: {told}." for told, places in alike.items()]
+    if alike:
+        points.append("These were run at one lag alone: what the lag does is not shown.")
+    return points
 
 
 def _point(task: pd.DataFrame) -> str:

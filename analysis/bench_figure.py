@@ -13,14 +13,13 @@ def ratios(path: Path) -> pd.DataFrame:
     """Read the ratios to the loop out of a benchmark's JSON: a row an architecture and size."""
     rows = []
     for row in json.loads(path.read_text())["rows"]:
-        place, _, of = row["what"].partition(" / ")
-        if of == "loop":
-            name, hidden, _, length = place.split()
+        if row["what"] == "of the loop":
+            name, hidden, length = row["where"]
             rows.append(
                 {
                     "architecture": name,
-                    "hidden": int(hidden),
-                    "length": int(length),
+                    "hidden": hidden,
+                    "length": length,
                     **{key: float(row[key]) for key in ("value", "low", "high")},
                 }
             )

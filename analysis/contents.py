@@ -5,7 +5,7 @@ from itertools import repeat
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analysis import compare, comparison, conditions, drawings, estimate, tables
 from analysis.answer import Answer, compose
@@ -20,6 +20,9 @@ from analysis.tables import NOTHING, Table
 
 LATEX = ("comparison", "glance", "claims", "arms", "sizes", "tasks", "environments")
 """The tables that are written as LaTeX too."""
+
+MANY_TASKS = 6
+"""More of them do not stand side by side on a page."""
 
 
 @dataclass(frozen=True)
@@ -100,30 +103,43 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
 
 
 def _glance(rates: pd.DataFrame, study: Study, look: list[Look]) -> Table:
-    """Show solved of n for every arm and task, at the task's longest lag."""
+    """Show solved of n for every arm and task, at the task's longest lag.
+
+    A column a task; where the tasks are many, a column an arm, so that all of them can be seen.
+    """
     arms, numbers = study.labels, _numbers(study)
     longest = rates[rates["lag"] == rates.groupby("task")["lag"].transform("max")]
     present = [arm for arm in arms if (longest["arm"] == arm).any()]
-    cells: dict[str, list[str]] = {"arm": present}
-    drawn: dict[str, list[Markup]] = {"arm": []}
-    for arm in present:
-        number = arms.index(arm)
-        drawn["arm"].append(drawings.swatch(number, look[number]) + " " + plain(arm, 60))
-    for task, group in longest.groupby("task", sort=False):
-        lag = int(group["lag"].iloc[0])
-        name = f"{plain(task)}, lag {lag}"
-        counts = {row["arm"]: (row["solved"], row["n"]) for row in group.to_dict("records")}
-        pairs = [counts.get(arm) for arm in present]
-        cells[name] = [f"{pair[0]}/{pair[1]}" if pair else NOTHING for pair in pairs]
-        drawn[name] = [
-            drawings.heat(*pair, numbers[arm, str(task), lag]) if pair else Markup(NOTHING)
-            for arm, pair in zip(present, pairs, strict=True)
-        ]
+    groups = [
+        (str(task), int(group["lag"].iloc[0]), {r["arm"]: r for r in group.to_dict("records")})
+        for task, group in longest.groupby("task", sort=False)
+    ]
+    looks = {arm: drawings.swatch(arms.index(arm), look[arms.index(arm)]) for arm in present}
+    names = {arm: plain(arm, 60) for arm in present}
+    places = [f"{plain(task)}, lag {lag}" for task, lag, _ in groups]
+
+    def told(arm: str, group: tuple[str, int, dict[str, Any]]) -> tuple[str, Markup]:
+        row = group[2].get(arm)
+        if row is None:
+            return NOTHING, Markup(NOTHING)
+        drawn = drawings.heat(row["solved"], row["n"], numbers[arm, group[0], group[1]])
+        return f"{row['solved']}/{row['n']}", drawn
+
+    both: dict[str, list[tuple[str, Markup]]]
+    if len(groups) > max(MANY_TASKS, len(present)):
+        both = {"task": [(place, Markup(escape(place))) for place in places]}
+        both |= {names[arm]: [told(arm, group) for group in groups] for arm in present}
+    else:
+        both = {"arm": [(arm, looks[arm] + " " + names[arm]) for arm in present]}
+        both |= {
+            place: [told(arm, group) for arm in present]
+            for place, group in zip(places, groups, strict=True)
+        }
     return Table(
         name="glance",
         caption="Seeds that solve, at the longest lag",
-        cells=pd.DataFrame(cells),
-        drawn=drawn,
+        cells=pd.DataFrame({name: [text for text, _ in cells] for name, cells in both.items()}),
+        drawn={name: [drawn for _, drawn in cells] for name, cells in both.items()},
     )
 
 

@@ -14,15 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.json_file import StudyFileError
-from analysis.study_file import (
-    OUTCOMES,
-    Planned,
-    Result,
-    Study,
-    read_failure,
-    read_result,
-    read_study,
-)
+from analysis.study_file import Planned, Study, read_study
+from analysis.trial_file import OUTCOMES, Result, read_failure, read_result
 
 State = Literal["done", "failed", "running", "interrupted", "missing", "damaged"]
 

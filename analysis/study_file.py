@@ -1,4 +1,4 @@
-"""What a study's folder says in JSON, as frozen types: study.json, result.json, failure.json."""
+"""What study.json says, as frozen types."""
 
 import os
 import re
@@ -9,11 +9,7 @@ from typing import Any
 from analysis.json_file import Object, StudyFileError
 
 STUDY_LIMIT = 64 * 2**20
-RECORD_LIMIT = 4 * 2**20
 """Larger files are refused, in bytes. A study of 10,000 trials has 2 MB."""
-
-OUTCOMES = ("solved", "unsolved", "diverged", "timed_out", "out_of_memory", "measured")
-"""What may become of a trial that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +78,16 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """What was added to a study that had begun: on which day, when how many trials were done."""
+
+    on: str
+    added: str
+    trials: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """A question and the grid of trials that answers it."""
 
@@ -92,6 +98,7 @@ class Study:
     tasks: tuple[TaskAxis, ...]
     claims: tuple[Claim, ...]
     trials: tuple[Planned, ...]
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -108,34 +115,6 @@ class Study:
     def arm(self, label: str) -> Arm:
         """Give the arm with this label."""
         return next(arm for arm in self.arms if arm.label == label)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a finished trial committed; `log` lies below the trial's folder."""
-
-    trial: str
-    outcome: str
-    attempts: int
-    rows: int
-    steps: int
-    solved_step: int | None
-    log: str
-    log_sha256: str
-    weights_sha256: str
-    bit_exact: bool
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How the last attempt at a trial failed."""
-
-    trial: str
-    attempts: int
-    step: int
-    error: str
-    traceback: str
 
 
 def read_study(folder: str | os.PathLike[str]) -> Study:
@@ -185,67 +164,18 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
             )
             for trial in top.named_objects("trials")
         ),
+        extensions=tuple(
+            Extension(
+                on=extension.take("on", str),
+                added=extension.take("added", str),
+                trials=extension.take("trials", int),
+                done=extension.take("done", int),
+            )
+            for extension in (top.objects("extensions") if top.maybe("extensions", list) else [])
+        ),
     )
     _check(study, path)
     return study
-
-
-def read_result(folder: Path, trial: str) -> Result | None:
-    """Read `result.json` of a trial's folder, or give None where the trial is not done.
-
-    Raises
-    ------
-    StudyFileError
-        The file is no regular file, too large, malformed, of a newer schema or another trial's.
-    """
-    top = _record(folder / "result.json", trial)
-    if top is None:
-        return None
-    outcome = top.take("outcome", str)
-    if outcome not in OUTCOMES:
-        raise top.error("outcome", f"{outcome!r:.60}; known: {', '.join(OUTCOMES)}")
-    return Result(
-        trial=trial,
-        outcome=outcome,
-        attempts=top.take("attempts", int),
-        rows=top.take("rows", int),
-        steps=top.take("steps", int),
-        solved_step=top.maybe("solved_step", int),
-        log=top.take("log", str),
-        log_sha256=top.take("log_sha256", str),
-        weights_sha256=top.take("weights_sha256", str),
-        bit_exact=top.take("bit_exact", bool),
-        notes=tuple(str(note) for note in top.maybe("notes", list) or []),
-    )
-
-
-def read_failure(folder: Path, trial: str) -> Failure | None:
-    """Read `failure.json` of a trial's folder, or give None where there is none.
-
-    Raises
-    ------
-    StudyFileError
-        As `read_result`.
-    """
-    top = _record(folder / "failure.json", trial)
-    if top is None:
-        return None
-    return Failure(
-        trial=trial,
-        attempts=top.take("attempts", int),
-        step=top.take("step", int),
-        error=top.take("error", str),
-        traceback=top.maybe("traceback", str) or "",
-    )
-
-
-def _record(path: Path, trial: str) -> Object | None:
-    if not os.path.lexists(path):
-        return None
-    top = Object.read(path, RECORD_LIMIT)
-    if top.take("trial", str) != trial:
-        raise top.error("trial", f"{top.take('trial', str)!r:.60} in the folder of {trial}")
-    return top
 
 
 def _recipe(recipe: Object) -> Recipe:

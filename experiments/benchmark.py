@@ -28,12 +28,18 @@ from lightning_modules.data import batch_at
 from lightning_modules.training import Training
 
 BATCH, INPUT = 64, 3
+OF_LOOP = "of the loop"
+OF_OWN = "of torch's own or of the scan"
+PER_FLOP = "per FLOP, of torch's LSTM"
 Unit = Literal["ms", "ratio", "share", "per hour", "s", "GFLOP/s"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured quantity: its median over rounds, their quartiles, and what it should be."""
+    """One measured quantity: its median over rounds, their quartiles, and what it should be.
+
+    `where` is the architecture, its hidden units and the length, for what is measured at each.
+    """
 
     what: str
     value: float
@@ -42,7 +48,7 @@ class Row:
     unit: Unit
     goal: float | None = None
     is_more_better: bool = False
-    note: str = ""
+    where: tuple[str, int, int] | None = None
 
     @property
     def is_met(self) -> bool | None:
@@ -114,8 +120,7 @@ def _steps_at(hidden: int, length: int, rounds: int, rate: float) -> Iterator[Ro
             ways["own"] = _training_step(layer, x, own)
         times = in_turns({**ways, "torch LSTM": step_of_torch}, rounds)
         per_flop = median(times["torch LSTM"]) / _flops_of_lstm(hidden)
-        where = f"{name} {hidden} x {length}"
-        yield from _rows(where, hidden, layer, times, per_flop, rate, length)
+        yield from _rows((name, hidden, length), layer, times, per_flop, rate)
 
 
 def _training_step(
@@ -134,35 +139,33 @@ def _training_step(
 
 
 def _rows(
-    where: str,
-    hidden: int,
+    where: tuple[str, int, int],
     layer: Recurrent,
     times: dict[str, list[float]],
     per_flop: float,
     rate: float,
-    length: int,
 ) -> Iterator[Row]:
-    path = network.path_of(layer)
+    path, (_, hidden, length) = network.path_of(layer), where
     value, low, high = spread([1e3 * t for t in times["forward"]])
     # Forward, and two products of the same size on the way back.
     limit = 3e3 * _flops(layer) * BATCH * length / rate
-    yield Row(f"{where} step, {path}", value, low, high, "ms", note=f"limit {limit:.1f} ms")
+    yield Row(f"step, {path}", value, low, high, "ms", where=where)
+    yield Row("limit", limit, limit, limit, "ms", where=where)
     pairs = zip(times["forward"], times["loop"], strict=True)
     value, low, high = spread([a / b for a, b in pairs])
     is_scan = layer.path == "scan"
     goal = LOOP_GOALS.get(hidden) if path == "kernel" and not is_scan else None
-    yield Row(f"{where} / loop", value, low, high, "ratio", goal)
+    yield Row(OF_LOOP, value, low, high, "ratio", goal, where=where)
     if "own" in times:
         pairs = zip(times["forward"], times["own"], strict=True)
         value, low, high = spread([a / b for a, b in pairs])
         goal = 1.05 if layer.path == "fused" else None
-        name = "torch's own" if layer.path == "fused" else layer.path
-        yield Row(f"{where} / {name}", value, low, high, "ratio", goal)
+        yield Row(OF_OWN, value, low, high, "ratio", goal, where=where)
     if not is_scan:
         ours = [t / (per_flop * _flops(layer)) for t in times["forward"]]
         value, low, high = spread(ours)
         goal = FLOP_GOALS.get(hidden) if path == "kernel" else None
-        yield Row(f"{where} per FLOP / torch's LSTM", value, low, high, "ratio", goal)
+        yield Row(PER_FLOP, value, low, high, "ratio", goal, where=where)
 
 
 def _flops(layer: Recurrent) -> float:

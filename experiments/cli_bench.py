@@ -48,10 +48,15 @@ def bench(
             for row in part:
                 rows.append(row)
                 progress.update(task, description=f"{name}: {row.what}")
-    console.print(_table(rows))
+    console.print(_steps([row for row in rows if row.where]))
+    console.print()
+    console.print(_others([row for row in rows if not row.where]))
     missed = [row for row in rows if row.is_met is False]
     goals = [row for row in rows if row.goal is not None]
     say(f"{len(goals) - len(missed)} of {len(goals)} goals are met")
+    for row in missed:
+        place = " ".join(map(str, row.where)) + ": " if row.where else ""
+        say(f"missed by {abs(row.value - row.goal) / row.goal:.0%}: {place}{row.what}")
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "benchmark.json") as file:
         file.write(benchmark.as_json(rows, environment.record()).encode())
@@ -59,32 +64,35 @@ def bench(
         say(f"written: {written}")
 
 
-def _table(rows: list[Any]) -> Table:
+def _steps(rows: list[Any]) -> Table:
+    """Show a row an architecture and size; what misses its goal is red, with the goal beside it."""
     table = Table(box=None, pad_edge=False)
-    for name, side in (("what", "left"), ("median", "right"), ("quartiles", "right")):
-        table.add_column(name, justify=side, no_wrap=name != "what")  # type: ignore[arg-type]
-    table.add_column("goal", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for row in rows:
-        goal = ""
-        if row.goal is not None:
-            goal = f"{'>=' if row.is_more_better else '<='} {row.goal:g}"
-        off = "" if row.is_met is not False else f"missed by {_off(row):.0%}"
-        style = "red" if off else ""
-        table.add_row(
-            row.what,
-            f"{row.value:.3g} {_short(row.unit)}",
-            f"{row.low:.3g} to {row.high:.3g}",
-            goal,
-            off or row.note,
-            style=style,
-        )
+    names = list(dict.fromkeys(row.what for row in rows if not row.what.startswith("step")))
+    for name in ("architecture", "units", "length", "path", "ms", *names):
+        table.add_column(name, justify="left" if name in ("architecture", "path") else "right")
+    for where in dict.fromkeys(row.where for row in rows):
+        at = {row.what: row for row in rows if row.where == where}
+        (step,) = (row for what, row in at.items() if what.startswith("step"))
+        cells = [_cell(at[name]) if name in at else "" for name in names]
+        path = step.what.removeprefix("step, ")
+        table.add_row(*map(str, where), path, f"{step.value:.1f}", *cells)
     return table
 
 
-def _off(row: Any) -> float:
-    return float(abs(row.value - row.goal) / row.goal)
+def _others(rows: list[Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("what", "median", "quartiles"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    for row in rows:
+        unit = {"ratio": "x", "share": "of it", "per hour": "/h"}.get(row.unit, row.unit)
+        between = f"{row.low:.3g} to {row.high:.3g}" if row.low < row.high else ""
+        table.add_row(row.what, f"{_cell(row)} {unit}", between)
+    return table
 
 
-def _short(unit: str) -> str:
-    return {"ratio": "x", "share": "of it", "per hour": "/h"}.get(unit, unit)
+def _cell(row: Any) -> str:
+    text = f"{row.value:.3g}"
+    if row.goal is None:
+        return text
+    text += f" ({'>=' if row.is_more_better else '<='} {row.goal:g})"
+    return f"[red]{text}[/red]" if row.is_met is False else text

@@ -68,3 +68,13 @@ def test_while_a_trial_is_missing_the_order_and_the_verdicts_are_withheld(tmp_pa
     )
     assert answer.points == answer.reversals == []
     assert {verdict for verdict, _ in answer.claims} <= {"withheld"}
+
+
+def test_an_extension_after_a_look_is_told(tmp_path: Path) -> None:
+    added = {"on": "2026-01-02", "added": "seeds 5, 6", "trials": 4, "done": 10, "before": {}}
+    folder = plant(tmp_path, extensions=[added])
+    frames = load(folder)
+    rates = solve_rates(frames.runs)
+    verdicts = judge(rates, frames.study.claims, is_complete=True)
+    caveats = compose(rates, verdicts, frames.ledger).caveats
+    assert any("2026-01-02 by 4 trials (seeds 5, 6), when 10 had been done" in c for c in caveats)

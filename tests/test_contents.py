@@ -53,3 +53,26 @@ def test_unequal_recipes_are_printed(tmp_path: Path) -> None:
     assert "All arms have this recipe" not in report.page(
         found, {s.name: "" for s in found.figures}
     )
+
+
+def test_of_many_tasks_each_is_a_row_and_those_that_came_out_alike_share_a_sentence(
+    tmp_path: Path,
+) -> None:
+    tasks = {f"task{n}/x": [5] for n in range(8)}
+    found = contents(
+        tmp_path,
+        lambda arm, task, lag, seed: (
+            "unsolved" if (arm, task) == ("plain", "task3/x") else "solved"
+        ),
+        tasks=tasks,
+    )
+    assert found.glance is not None
+    cells = found.glance.cells
+    assert list(cells.columns) == ["task", "plain", "gated"] and len(cells) == 8
+    row = cells.set_index("task").loc["task3/x, lag 5"]
+    assert (row["plain"], row["gated"]) == ("0/5", "5/5")
+    alike, apart, last = found.answer.points
+    assert alike.startswith("task0/x (lag 5), task1/x (lag 5)") and "task3" not in alike
+    assert alike.endswith("each arm solves it with 5 of 5 seeds.")
+    assert apart == "task3/x (lag 5): gated solves it with 5 of 5 seeds; plain with 0 of 5."
+    assert last == "These were run at one lag alone: what the lag does is not shown."

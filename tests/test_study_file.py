@@ -11,7 +11,8 @@ from planted_quick import QUICK, quick
 from planting import identity, plant
 
 from analysis.json_file import StudyFileError, inside, read_bytes
-from analysis.study_file import read_failure, read_result, read_study
+from analysis.study_file import read_study
+from analysis.trial_file import read_failure, read_result
 from experiments.folder import record
 from experiments.studies.quick import STUDY
 
