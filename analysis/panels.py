@@ -50,8 +50,8 @@ COLUMN = Form(2, (1.675, 1.5), least_width=3.35, most_width=3.35, most_height=9,
               letters=22, longest=24)  # fmt: skip
 """A column of a two-column page is 3.35 inches wide; its type is of 6.4 points and more."""
 
-LEAST = 0.8
-"""Panels are never lower than this, in inches: a figure that needs more outgrows its page."""
+LEAST = 1.1
+"""Panels, with title and labels, are never lower, in inches: who needs more outgrows the page."""
 
 
 class Panels(Figure):
