@@ -30,7 +30,12 @@ def variants(name: str) -> list[dict[str, Any]]:
 
 CASES = [(name, options) for name in NAMES for options in variants(name)]
 IDS = [" ".join([name, *(f"{k}={v}" for k, v in options.items())]) for name, options in CASES]
-every_variant = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+every_variant = pytest.mark.parametrize(
+    ("name", "options"),
+    # Each variant is a kernel to build: `make test` takes the defaults, .ci/run all.
+    [pytest.param(*case, marks=[pytest.mark.slow] if case[1] else []) for case in CASES],
+    ids=IDS,
+)
 
 
 def make(name: str, **options: Any) -> Any:

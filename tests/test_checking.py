@@ -20,8 +20,6 @@ LONGDEP = str(Path(sys.executable).parent / "longdep")
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    # What a file says is read once in a process; here, every test has a cells.py of its own.
-    registry.describe.cache_clear()
 
 
 def check(*arguments: str) -> tuple[int, list[str]]:

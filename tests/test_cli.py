@@ -85,6 +85,7 @@ def test_status_tells_what_is_done(ran: Path) -> None:
     assert "4" in done.stdout and "planned" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_report_is_written_and_says_where(ran: Path) -> None:
     done = longdep(ran, "report", "small.py")
     assert done.returncode == 0, done.stderr
@@ -98,6 +99,7 @@ def test_a_folder_and_its_study_json_name_the_study_too(ran: Path) -> None:
         assert done.returncode == 0 and "all 4 trials are done" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_the_plan_counts_and_creates_nothing(tmp_path: Path) -> None:
     done = longdep(tmp_path, "plan", "quick")
     assert done.returncode == 0, done.stderr

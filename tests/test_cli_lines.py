@@ -160,6 +160,7 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     return said.decode()
 
 
+@pytest.mark.slow
 def test_colours_are_for_a_terminal_that_wants_them() -> None:
     assert "\x1b[1;33m" in on_a_terminal("--help")
     assert "\x1b[1;33m" not in on_a_terminal("--help", NO_COLOR="1")

@@ -110,6 +110,7 @@ EDGES: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EDGES)
 def test_a_report_claims_nothing_that_the_data_do_not_hold(tmp_path: Path, name: str) -> None:
     given, headline, also = EDGES[name]

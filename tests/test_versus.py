@@ -17,6 +17,8 @@ from analysis.sources import Frames, load
 
 TASKS = {"a/x": [5, 30]}
 
+pytestmark = pytest.mark.slow
+
 
 def some(arm: str, task: str, lag: int, seed: int) -> Fate:
     if arm == "gated" and lag == 30:
