@@ -11,7 +11,7 @@ from analysis.escaping import plain
 from analysis.estimate import GROUP, counted
 from analysis.sources import ENVIRONMENT, Frames
 from analysis.study_file import Recipe, Study
-from analysis.tables import NOTHING, Table
+from analysis.tables import MANY_TASKS, NOTHING, Table
 
 SPACES = {
     "large": "drawn anew from a large space; training, validation and test have their own",
@@ -100,6 +100,7 @@ def sizes(frames: Frames) -> tuple[Table, pd.DataFrame]:
     order = [arm.label for arm in frames.study.arms], [axis.task for axis in frames.study.tasks]
     wide = wide.reindex(index=[a for a in order[0] if a in wide.index],
                         columns=[t for t in order[1] if t in wide.columns])  # fmt: skip
+    wide = wide.T if len(wide.columns) > max(MANY_TASKS, len(wide)) else wide
     budgets = frame[["budget_of", "budget_amount"]].drop_duplicates().dropna()
     held = listed(f"{n:,} {plain(of)}" for of, n in budgets.itertuples(index=False, name=None))
     caption = f"Counted sizes, and their distance from what is held equal: {held}"

@@ -16,13 +16,10 @@ from analysis.ledger import Ledger
 from analysis.looks import Look
 from analysis.sources import Frames, Progress
 from analysis.study_file import Study
-from analysis.tables import NOTHING, Table
+from analysis.tables import MANY_TASKS, NOTHING, Table
 
 LATEX = ("comparison", "glance", "claims", "arms", "sizes", "tasks", "environments")
 """The tables that are written as LaTeX too."""
-
-MANY_TASKS = 6
-"""More of them do not stand side by side on a page."""
 
 
 @dataclass(frozen=True)

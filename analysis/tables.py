@@ -14,6 +14,9 @@ from markupsafe import Markup, escape
 
 from analysis import escaping
 
+MANY_TASKS = 6
+"""More of them do not stand side by side on a page."""
+
 NOTHING = "\u2013"
 """What a cell shows where there is no value."""
 
