@@ -72,6 +72,14 @@ def render(
         raise LogError(f"{folder}: W&B: {problem!r}; {GO_ON}") from problem
 
 
+def unmake(folder: Path) -> None:
+    """Remove what W&B made of a trial's folder that is no longer there, and nothing else."""
+    shutil.rmtree(folder / "wandb", ignore_errors=True)
+    for made in (folder, folder.parent):
+        with contextlib.suppress(OSError):
+            made.rmdir()
+
+
 def _render(
     folder: Path,
     trial: Trial,

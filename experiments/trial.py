@@ -13,7 +13,7 @@ from experiments import checkpoint, ending, log_config, resuming, tracking
 from experiments.durable import read_json, write_json
 from experiments.fitting import fit
 from experiments.folder import SCHEMA
-from experiments.locking import claimed
+from experiments.locking import claimed, is_claimed
 from experiments.safety import refuse_unsafe_loading
 from experiments.sizes import matched, task_of
 from experiments.study import Trial
@@ -252,7 +252,12 @@ class _Attempt:
 
     def _commit(self, config: dict[str, Any], summary: dict[str, Any], weights: str) -> Report:
         folder, begun = self.folder, self.begun
-        log = tracking.render(folder, self.trial, config, begun.history.rows, summary)
+        try:
+            log = tracking.render(folder, self.trial, config, begun.history.rows, summary)
+        finally:
+            # W&B makes a folder anew that was moved away; our lock lies in the one that was ours.
+            if not is_claimed(folder):
+                tracking.unmake(folder)
         result = {
             "schema": SCHEMA,
             "trial": self.trial.id,

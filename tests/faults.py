@@ -163,7 +163,10 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "F32": (
         "the study's folder is moved away",
-        (f"{ERRORS}test_a_folder_that_is_moved_away_is_not_made_anew",),
+        (
+            f"{ERRORS}test_a_folder_that_is_moved_away_is_not_made_anew",
+            "test_running.py::test_a_folder_moved_away_while_its_trials_run_is_not_made_anew",
+        ),
     ),
     "F33": ("several W&B folders of one trial", ()),
     "F34": (

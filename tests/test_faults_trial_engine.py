@@ -20,8 +20,11 @@ from small import small_study
 
 from experiments import ending, safety
 from experiments import trial as trials
+from experiments.engines import local
 from experiments.engines.local import Event, Local
+from experiments.engines.process import NoProgress, Process
 from experiments.folder import StudyFolder
+from experiments.locking import is_claimed
 from experiments.study import Arm, Study, Trial
 from lightning_modules.refusal import RefusedError
 
@@ -93,6 +96,26 @@ def test_a_trial_that_hangs_is_ended_and_failed_and_another_goes_on(tmp_path: Pa
     assert hung.outcome == "failed" and "no progress for 30 s" in str(hung.error)
     assert (place.trial(declared[0].id) / ending.FAILURE).exists()
     assert done.outcome == "unsolved" and done.trial == tiny_trial()
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_ends_when_nobody_is_left_to_end_it(tmp_path: Path) -> None:
+    _, place, (trial,) = study_with(tmp_path, "time.sleep(10_000)")
+    folder = place.trial(trial.id)
+    worker = Process(local._environment(False))
+    order = {
+        "trial": trial.model_dump(mode="json"),
+        "folder": str(folder),
+        **{"is_online": False, "is_alone": False, "has_been_killed": False, "patience": 1.0},
+    }
+    with pytest.raises(NoProgress):
+        list(worker.messages(order, 20.0))
+    assert is_claimed(folder)
+    assert worker._popen.stdin is not None
+    worker._popen.stdin.close()  # as when the launcher is killed
+    worker.wait(30)
+    assert worker._popen.poll() == 1 and not is_claimed(folder)
+    worker.kill()
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """A launcher among others: what it waits for, what it takes over, and with what status it ends."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -132,3 +133,17 @@ def test_told_to_stop_it_keeps_all_ends_with_75_and_goes_on(
     assert "are done and kept in runs/small; the same command goes on from there" in out
     again = subprocess.run([LONGDEP, "run", "small.py"], cwd=tmp_path, check=False)
     assert again.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_folder_moved_away_while_its_trials_run_is_not_made_anew(tmp_path: Path) -> None:
+    process = launched(tmp_path)
+    os.rename(tmp_path / "runs/small", tmp_path / "elsewhere")
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, out
+    assert "runs/small is no longer there; nothing is made anew in its place" in out
+    # W&B may have been writing a log at that moment, and makes its own folders by itself.
+    ours = {"study.json", "trial.json", "result.json", "history.jsonl", "weights.pt", "lock"}
+    assert not ours & {path.name for path in (tmp_path / "runs").rglob("*")}
+    done = subprocess.run([LONGDEP, "run", "elsewhere"], cwd=tmp_path, check=False)
+    assert done.returncode == 0

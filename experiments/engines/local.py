@@ -125,8 +125,11 @@ class _Worker:
         is_alone: bool,
     ) -> None:
         """Run trials until none is waiting; a process that ended or hangs is replaced."""
+        is_recorded = folder.file.exists()
         with contextlib.suppress(queue.Empty):
             while not self._is_stopped:
+                if is_recorded and not folder.file.exists():
+                    break  # Moved away: W&B may just be making the folder anew, and we would go on.
                 trial = waiting.get_nowait()
                 events.put(Event("started", trial))
                 for event in self._run(trial, folder.trial(trial.id), is_alone):
@@ -166,6 +169,7 @@ class _Worker:
             "is_online": self._is_online,
             "is_alone": is_alone,
             "has_been_killed": has_been_killed,
+            "patience": self._seconds,
         }
         step = 0
         try:

@@ -88,13 +88,18 @@ def main() -> int:
 
 def _read(asked: int, orders: Orders, is_over: threading.Event) -> None:
     # The bare file: a thread that waits in `sys.stdin` cannot be left behind at the end.
-    left = b""
+    left, patience = b"", 0.0
     while data := os.read(asked, 65536):
         *lines, left = (left + data).split(b"\n")
-        for line in lines:
-            orders.put(json.loads(line))
+        for order in map(json.loads, lines):
+            patience = order["patience"]
+            orders.put(order)
     is_over.set()
     orders.put(None)
+    # Over long before, unless the trial hangs: with nobody to end it, it would hold its lock for
+    # ever. W&B's process ends when it finds itself alone.
+    time.sleep(patience + SECONDS_TO_CLOSE)
+    os._exit(1)
 
 
 if __name__ == "__main__":
