@@ -56,7 +56,8 @@ def draw(table: pd.DataFrame) -> Figure:
         f"time of a training step, as a share of the loop's (length "
         f"{int(longest['length'].iloc[0])}, batch 64)"
     )
-    axes.legend(frameon=False, loc="lower right")
+    # Above, where no point can lie.
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(sizes))
     sns.despine(ax=axes)
     return figure
 
