@@ -221,6 +221,56 @@ def test_a_plain_layer_has_a_kernel_and_follows_its_attributes() -> None:
         torch.testing.assert_close(layer(x)[0], layer.loop(x)[0])
 
 
+def test_a_step_may_do_something_else_with_another_batch_list_or_function() -> None:
+    class Depends(Plain):
+        def __init__(self, input_size: int, hidden_size: int) -> None:
+            super().__init__(input_size, hidden_size)
+            self.powers, self.bend = [1.0, 0.5], torch.tanh
+
+        def move(self, p_t: Tensor, h: Tensor) -> Tensor:
+            z = p_t + sum(power * self.U(h) for power in self.powers)
+            return self.bend(z) if h.shape[0] > 2 else z
+
+    def relu(z: Tensor) -> Tensor:
+        return z.relu()
+
+    def soft(z: Tensor) -> Tensor:
+        return z.sigmoid()
+
+    layer = Depends(3, 5)
+    layer.bend = relu
+    for change in (
+        lambda: None,
+        lambda: layer.powers.append(2.0),
+        lambda: setattr(layer, "bend", soft),
+    ):
+        change()
+        for batch in (2, 3):
+            x = torch.randn(batch, 4, 3)
+            assert why_none(layer) == ""
+            torch.testing.assert_close(layer(x)[0], layer.loop(x)[0])
+
+
+def test_an_input_may_be_expanded_turned_or_cut() -> None:
+    layer, x = Plain(3, 5), torch.randn(4, 6, 3)
+    ways = (
+        x[:1].expand(4, 6, 3),
+        x[:, :1].expand(4, 6, 3),
+        x[:, :, :1].expand(4, 6, 3),
+        x.transpose(0, 1),
+        torch.randn(3, 6, 4).transpose(0, 2),
+        torch.randn(4, 6, 8)[..., 2:5],
+        x[::2, ::3],
+        x[:1, :1],
+    )
+    for seen in ways:
+        (y, _), (expected, _) = layer(seen), layer.loop(seen)
+        torch.testing.assert_close(y, expected)
+        ours = torch.autograd.grad(y.square().sum(), list(layer.parameters()))
+        theirs = torch.autograd.grad(expected.square().sum(), list(layer.parameters()))
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_weights_that_change_are_seen() -> None:
     layer, x = Plain(3, 5), torch.randn(2, 4, 3)
     before = layer(x)[0]

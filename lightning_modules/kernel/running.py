@@ -50,8 +50,8 @@ _made: "WeakKeyDictionary[nn.Module, dict[Any, Kernel | str]]" = WeakKeyDictiona
 def kernel_for(layer: Any, x: Tensor, state: State) -> Kernel | str:
     """Give the kernel of a layer's `step`, or why there is none.
 
-    What it depends on beside tensors (options, `training`) is looked at on every call: where it
-    has changed, the step is traced again.
+    What it depends on beside numbers (options, `training`, the batch's size) is looked at on every
+    call: where it has changed, the step is traced again.
     """
     if compiler() is None:
         return "there is no C++ compiler"
@@ -64,52 +64,50 @@ def kernel_for(layer: Any, x: Tensor, state: State) -> Kernel | str:
         return "torch is looking at the operations"
     if torch.is_autocast_enabled("cpu") or torch._C._functorch.maybe_current_level() is not None:
         return "torch transforms the operations"
-    shapes = tuple(part.shape[1:] for part in state)
-    key = (x.shape[2], shapes, dtype, plain_attributes(layer))
+    p_t, shapes = torch.Size((x.shape[0], x.shape[2])), tuple(part.shape for part in state)
+    key = (p_t, shapes, dtype, plain_attributes(layer))
     kernels = _made.setdefault(layer, {})
     if key not in kernels:
-        kernels[key] = _make(layer, x.shape[2], shapes, dtype)
+        kernels[key] = _make(layer, p_t, shapes, dtype)
     return kernels[key]
 
 
-def _make(layer: Any, width: int, shapes: Sequence[torch.Size], dtype: torch.dtype) -> Kernel | str:
+def _make(
+    layer: Any, p_t: torch.Size, shapes: Sequence[torch.Size], dtype: torch.dtype
+) -> Kernel | str:
     def step(x_t: Tensor, state: State) -> tuple[Tensor, State]:
         projected: Tensor = layer.projected(x_t.unsqueeze(1))
         after: tuple[Tensor, State] = layer.step(projected.select(1, 0), state)
         return after
 
     try:
-        traced = trace(layer, step, width, shapes, dtype)
+        traced = trace(layer, step, p_t, shapes, dtype)
         program = derive(traced)
         library = building.library(program.source, dtype)
+        kernel = Kernel(traced, program, library.forward, library.backward, building.gemm(dtype))
+        return _difference(kernel, layer, p_t, shapes, dtype) or kernel
     except (UntraceableError, building.BuildError) as reason:
         return str(reason)
     except Exception as error:
         # Whatever is wrong with a step is told by the loop, in its own words.
         return " ".join(f"tracing `step`: {type(error).__name__}: {error}".split())
-    kernel = Kernel(traced, program, library.forward, library.backward, building.gemm(dtype))
-    return _difference(kernel, layer, width, shapes, dtype) or kernel
 
 
 def _difference(
-    kernel: Kernel, layer: Any, width: int, shapes: Sequence[torch.Size], dtype: torch.dtype
+    kernel: Kernel, layer: Any, p_t: torch.Size, shapes: Sequence[torch.Size], dtype: torch.dtype
 ) -> str:
     """Try a kernel against the loop on random numbers: what a trace cannot see, this does."""
     generator = torch.Generator().manual_seed(1)
-    batch, time = 2, 3
-    x = torch.randn(batch, time, width, generator=generator, dtype=dtype, requires_grad=True)
+    batch, width = p_t
+    x = torch.randn(batch, 3, width, generator=generator, dtype=dtype, requires_grad=True)
     state = tuple(
-        torch.randn(batch, *shape, generator=generator, dtype=dtype).requires_grad_()
-        for shape in shapes
+        torch.randn(shape, generator=generator, dtype=dtype, requires_grad=True) for shape in shapes
     )
     weights = [w for w in layer.parameters() if w.requires_grad]
     found = []
     for run in (partial(kernel, layer), layer.loop):
         with torch.enable_grad():
-            try:
-                y, after = run(x, state)
-            except RuntimeError as error:
-                return f"the loop does not run on a batch of {batch}: {error}"
+            y, after = run(x, state)
             results = [y, *after]
             sums = [r.square().sum() + r.sum() for r in results if r.requires_grad]
             wanted = [x, *state, *weights]
@@ -138,8 +136,11 @@ class _Run(torch.autograd.Function):
         program = kernel.program
         state, weights = tensors[:states], tensors[states : states + matrices]
         constants = [c.contiguous() for c in tensors[states + matrices :]]
-        p = p if p.stride(2) == 1 else p.contiguous()
-        batch, time = p.shape[:2]
+        batch, time, width = p.shape
+        # BLAS takes rows in one piece that do not overlap: an expanded input is written out. The
+        # stride of a batch of one says nothing.
+        is_in_rows = p.stride(2) == 1 and p.stride(0) >= width and p.stride(1) >= width
+        p = p if is_in_rows else p.clone(memory_format=torch.contiguous_format)
         histories = _histories(program, state, time)
         kept = [p.new_empty(time, batch, width) for width in program.kept]
         weights = tuple(_readable(w) for w in weights)

@@ -7,6 +7,7 @@ apart, and is done once a sequence, by torch, under autograd.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -17,7 +18,6 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 from lightning_modules.kernel.expressions import Expressions, Node
 
-ROWS = 3
 Step = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, tuple[Tensor, ...]]]
 
 
@@ -72,9 +72,11 @@ class Trace:
 
 
 def trace(
-    layer: nn.Module, step: Step, width: int, states: Sequence[torch.Size], dtype: torch.dtype
+    layer: nn.Module, step: Step, p_t: torch.Size, states: Sequence[torch.Size], dtype: torch.dtype
 ) -> Trace:
-    """Write down what `step` does with a row of `width` numbers and states of these shapes.
+    """Write down what `step` does with input and states of these shapes, [batch, ...].
+
+    What comes out serves any batch for which the step does the same.
 
     Raises
     ------
@@ -82,21 +84,21 @@ def trace(
         When it does something for which there is no expression, or looks at the numbers.
     """
     generator = torch.Generator().manual_seed(0)
-    p_t, *parts = (
-        torch.randn(ROWS, *shape, generator=generator, dtype=dtype) for shape in ((width,), *states)
+    first, *parts = (
+        torch.randn(shape, generator=generator, dtype=dtype) for shape in (p_t, *states)
     )
     before = plain_attributes(layer)
     with torch.no_grad(), ExitStack() as stack:
         stack.enter_context(_NoNumbers())
         recorder = stack.enter_context(Recorder(layer))
-        recorder.take(p_t, recorder.expressions.node("input", (), width))
+        recorder.take(first, recorder.expressions.node("input", (), first.shape[1]))
         for index, part in enumerate(parts):
             count = part.shape[1:].numel()
             recorder.take(part, recorder.expressions.node("state", (), count, index=index))
-        y_t, after = step(p_t, tuple(parts))
+        y_t, after = step(first, tuple(parts))
     if plain_attributes(layer) != before:
         raise UntraceableError("`step` changes an attribute of the layer")
-    if [tuple(s.shape[1:]) for s in after] != [tuple(s) for s in states]:
+    if [part.shape for part in after] != list(states):
         raise UntraceableError("`step` changes the shape of the state")
     return Trace(
         recorder.expressions,
@@ -119,11 +121,15 @@ def get_tensor(layer: nn.Module, name: str) -> Tensor:
 def plain_attributes(layer: nn.Module) -> tuple[Any, ...]:
     """Give what a step may branch on besides tensors; where it changes, a trace is void."""
     return tuple(
-        (name, value)
+        (name, tuple(value) if isinstance(value, list) else value)
         for module in layer.modules()
         for name, value in vars(module).items()
-        if isinstance(value, (bool, int, float, str, type(None)))
+        if isinstance(value, (*_PLAIN, FunctionType))
+        or (isinstance(value, (list, tuple)) and all(isinstance(part, _PLAIN) for part in value))
     )
+
+
+_PLAIN = (bool, int, float, str, type(None))
 
 
 class _NoNumbers(TorchFunctionMode):
