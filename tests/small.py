@@ -30,3 +30,23 @@ def small_trial(architecture: str = "highway", **recipe: Any) -> Trial:
         recipe=RECIPE.but(**recipe),
     )
     return study.trials()[0]
+
+
+def study_text(
+    *, lags: str = "[4]", seeds: int = 2, recipe: str = "learning_rate=1e-2, steps=50"
+) -> str:
+    """Give such a study as a user's file."""
+    return f"""
+from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
+
+STUDY = Study(
+    name="small",
+    question="Does the gate help?",
+    arms=[Arm(architecture="rnn"), Arm(architecture="highway")],
+    tasks=[TaskAxis(task="adding/arjovsky", lags={lags})],
+    seeds={seeds},
+    budget=Budget(parameters=1500),
+    reference="rnn",
+    recipe=Recipe({recipe}, validation_size=64, test_size=64),
+)
+"""

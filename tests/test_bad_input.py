@@ -7,26 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small import study_text
 from typer.testing import CliRunner
 
 from experiments import preflight
 from experiments.cli import app
 from lightning_modules import registry
 
-STUDY = """
-from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
-
-STUDY = Study(
-    name="small",
-    question="Does the gate help?",
-    arms=[Arm(architecture="rnn"), Arm(architecture="highway")],
-    tasks=[TaskAxis(task="adding/arjovsky", lags=[4])],
-    seeds=2,
-    budget=Budget(parameters=1500),
-    reference="rnn",
-    recipe=Recipe(learning_rate=1e-2, steps=50, validation_size=64, test_size=64),
-)
-"""
+STUDY = study_text()
 ARCHITECTURES = ", ".join(registry.names("architecture"))
 RECIPE = (
     "optimizer, learning_rate, clip, batch, steps, validation_every, validation_size, test_size, "

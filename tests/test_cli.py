@@ -10,23 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from small import study_text
 
 LONGDEP = [str(Path(sys.executable).parent / "longdep")]
 
-STUDY = """
-from experiments.study import Arm, Budget, Recipe, Study, TaskAxis
-
-STUDY = Study(
-    name="small",
-    question="Does the gate help?",
-    arms=[Arm(architecture="rnn"), Arm(architecture="highway")],
-    tasks=[TaskAxis(task="adding/arjovsky", lags=[4])],
-    seeds=2,
-    budget=Budget(parameters=1500),
-    reference="rnn",
-    recipe=Recipe(learning_rate=1e-2, steps=50, validation_size=64, test_size=64),
-)
-"""
+STUDY = study_text()
 
 MINE = '''
 """Mine."""

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small import study_text
 
 from analysis import wandb_log
 from experiments import checkpoint
@@ -18,20 +19,7 @@ LONGDEP = str(Path(sys.executable).parent / "longdep")
 LAUNCHERS, KILLS, TRIALS = 4, 8, 40
 SEED = 6
 
-STUDY = """
-from experiments.study import Arm, Budget, Recipe, Study, TaskAxis
-
-STUDY = Study(
-    name="small",
-    question="Does the gate help?",
-    arms=[Arm(architecture="rnn"), Arm(architecture="highway")],
-    tasks=[TaskAxis(task="adding/arjovsky", lags=[4, 8])],
-    seeds=10,
-    budget=Budget(parameters=1500),
-    reference="rnn",
-    recipe=Recipe(steps=50, validation_size=64, test_size=64, stop="budget"),
-)
-"""
+STUDY = study_text(lags="[4, 8]", seeds=10, recipe='steps=50, stop="budget"')
 
 
 def processes(mark: str) -> dict[int, int]:

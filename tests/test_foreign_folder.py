@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from planted_folder import plant
-from small import small_study
+from small import small_study, study_text
 from typer.testing import CliRunner
 
 from experiments import loading
@@ -102,20 +102,7 @@ def test_a_study_json_that_is_none_is_one_line_in_no_time(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-STUDY = """
-from experiments.study import Arm, Budget, Recipe, Study, TaskAxis
-
-STUDY = Study(
-    name="small",
-    question="Does the gate help?",
-    arms=[Arm(architecture="rnn"), Arm(architecture="highway")],
-    tasks=[TaskAxis(task="adding/arjovsky", lags=[4, 8])],
-    seeds=2,
-    budget=Budget(parameters=1500),
-    reference="rnn",
-    recipe=Recipe(learning_rate=1e-2, steps=150, validation_size=64, test_size=64),
-)
-"""
+STUDY = study_text(lags="[4, 8]", recipe="learning_rate=1e-2, steps=150")
 
 
 def outside(reference: str) -> Callable[[dict[str, Any]], None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from planted_folder import plant, write
 from rich.console import Console
-from small import small_study
+from small import small_study, study_text
 
 from experiments import running
 from experiments.engines.local import Event
@@ -24,20 +24,7 @@ from experiments.progress import Progress
 LONGDEP = str(Path(sys.executable).parent / "longdep")
 TRIAL, OTHER, *_ = TRIALS = small_study().trials()
 
-STUDY = """
-from experiments.study import Arm, Budget, Recipe, Study, TaskAxis
-
-STUDY = Study(
-    name="small",
-    question="Does the gate help?",
-    arms=[Arm(architecture="rnn"), Arm(architecture="highway")],
-    tasks=[TaskAxis(task="adding/arjovsky", lags=[4, 8])],
-    seeds=4,
-    budget=Budget(parameters=1500),
-    reference="rnn",
-    recipe=Recipe(steps=300, validation_size=64, test_size=64, stop="budget"),
-)
-"""
+STUDY = study_text(lags="[4, 8]", seeds=4, recipe='steps=300, stop="budget"')
 
 
 @pytest.fixture
