@@ -35,6 +35,9 @@ __all__ = ["Arm", "Budget", "Claim", "Declaration", "Recipe", "Study", "TaskAxis
 
 MAX_TRIALS = 10_000
 
+LATER = ("test_lags",)
+"""Fields of a trial that came after the first ones: at their default it is what it was before."""
+
 
 class Claim(Declaration):
     """A comparison stated in advance: `arm` does better than `than`, on what `on` names.
@@ -74,8 +77,8 @@ class Trial(Declaration):
     @property
     def id(self) -> str:
         """Hash the declaration, without what the trial is called: 16 hex digits."""
-        # Trials that are tested at their own lag alone are what they were before there were others.
-        absent = set() if self.test_lags else {"test_lags"}
+        fields = type(self).model_fields
+        absent = {name for name in LATER if getattr(self, name) == fields[name].default}
         identity = {
             **self.arm.identity(),
             **self.model_dump(exclude={"study", "arm", *absent}),
