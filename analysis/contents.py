@@ -7,19 +7,20 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from analysis import compare, comparison, conditions, drawings, estimate, tables
+from analysis import compare, comparison, conditions, drawings, estimate, sections, tables
 from analysis.answer import Answer, compose
 from analysis.escaping import plain
 from analysis.gallery import Shown, hang
 from analysis.highlight import highlighted
 from analysis.ledger import Ledger
 from analysis.looks import Look
+from analysis.section import Evidence, Section
 from analysis.sources import Frames, Progress
 from analysis.study_file import Study
 from analysis.tables import MANY_TASKS, NOTHING, Table
 
 LATEX = ("comparison", "glance", "claims", "arms", "sizes", "tasks", "environments")
-"""The tables that are written as LaTeX too."""
+"""The tables that are written as LaTeX too, beside those of the sections."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Contents:
     remarks: Table | None
     comparison: list[Table]
     figures: list[Shown]
+    sections: list[Section]
     claims: Table | None
     recipe: str
     inequalities: list[str]
@@ -50,7 +52,14 @@ class Contents:
         """The tables of `LATEX`, by name, as far as the report has them."""
         found = {name: getattr(self, name) for name in LATEX}
         lists = {name: t if isinstance(t, list) else [t] for name, t in found.items() if t}
+        for section in self.sections:
+            lists |= {table.name: [table] for table in section.tables}
         return {name: tables for name, tables in lists.items() if tables}
+
+    @property
+    def all_figures(self) -> list[Shown]:
+        """The figures of the report and of its sections."""
+        return [*self.figures, *(shown for each in self.sections for shown in each.figures)]
 
 
 def gather(frames: Frames, progress: Progress | None = None) -> Contents:
@@ -66,6 +75,8 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
     sizes, sizes_data = conditions.sizes(frames)
     tasks, tasks_data = conditions.tasks(frames)
     environments, environments_data = conditions.environments(frames)
+    figures = hang(frames, rates, looks, progress)
+    further = sections.compose(Evidence(frames, rates, verdicts, looks), progress)
     return Contents(
         frames=frames,
         looks=look,
@@ -78,7 +89,8 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
             comparison.table(str(task), group, study.labels, look)
             for task, group in groups.groupby("task", sort=False)
         ],
-        figures=hang(frames, rates, looks, progress),
+        figures=figures,
+        sections=further,
         claims=_claims(verdicts, study) if len(verdicts) else None,
         recipe=conditions.recipe(study),
         inequalities=conditions.inequalities(study),
@@ -95,6 +107,7 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
             "sizes": sizes_data,
             "tasks": tasks_data,
             "environments": environments_data,
+            **{name: data for section in further for name, data in section.data.items()},
         },
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from analysis.contents import Contents
 from analysis.escaping import markdown, plain
+from analysis.gallery import Shown
 
 
 def write(contents: Contents) -> str:
@@ -34,11 +35,8 @@ def write(contents: Contents) -> str:
         parts += [f"### {markdown(table.caption)}", table.markdown]
     parts.append("## Figures")
     for shown in contents.figures:
-        parts += [
-            f"### {shown.title}",
-            f"![{_long(shown.alternative)}](figures/{shown.name}.svg)",
-            f"{_long(shown.caption)} [Data](figures/{shown.name}.csv)",
-        ]
+        parts += _figure(shown)
+    parts += _sections(contents, "results")
     parts += ["## Claims", contents.claims.markdown if contents.claims else "None was stated."]
     parts += ["## Budgets and recipes", _long(contents.recipe)]
     if contents.inequalities:
@@ -46,6 +44,7 @@ def write(contents: Contents) -> str:
     parts += [contents.arms.markdown, contents.sizes.markdown]
     parts += ["## Tasks", contents.tasks.markdown]
     parts += ["## What ran on what", contents.environments.markdown]
+    parts += _sections(contents, "method")
     parts += [
         "## How to repeat it",
         "\n".join(["```sh", *commands(study.name), "```"]),
@@ -58,6 +57,27 @@ def commands(name: str) -> list[str]:
     """Give the commands that repeat a study; its name is quoted for the shell."""
     quoted = shlex.quote(plain(name))
     return [f"longdep run {quoted}", f"longdep report {quoted}"]
+
+
+def _sections(contents: Contents, place: str) -> list[str]:
+    parts = []
+    for section in contents.sections:
+        if section.place == place:
+            parts += [f"## {markdown(section.title)}", *map(_long, section.lead)]
+            for table in section.tables:
+                parts += [f"### {markdown(table.caption)}", table.markdown]
+            for shown in section.figures:
+                parts += _figure(shown)
+            parts.append(_long(section.note))
+    return parts
+
+
+def _figure(shown: Shown) -> list[str]:
+    return [
+        f"### {shown.title}",
+        f"![{_long(shown.alternative)}](figures/{shown.name}.svg)",
+        f"{_long(shown.caption)} [Data](figures/{shown.name}.csv)",
+    ]
 
 
 def _bullets(lines: Iterable[str]) -> str:

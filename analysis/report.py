@@ -9,6 +9,8 @@ from analysis import drawings, gallery, latex, markdown, rendering, sources, tab
 from analysis.contents import LATEX, Contents, gather
 from analysis.ledger import Stale
 from analysis.pages import checked_folder, render, write_file
+from analysis.section import owns
+from analysis.sections import SECTIONS
 from analysis.sources import Progress
 
 WIDE = 640
@@ -43,14 +45,14 @@ def write(
     for name, group in contents.tables.items():
         if any(len(table.cells) for table in group):
             files[f"tables/{name}.tex"] = latex.write(group)
-    for number, shown in enumerate(contents.figures, start=1):
+    for number, shown in enumerate(contents.all_figures, start=1):
         drawn[shown.name] = rendering.svg(shown.figure)
         files[f"figures/{shown.name}.svg"] = drawn[shown.name]
         if has_pdf:
             files[f"figures/{shown.name}.pdf"] = rendering.pdf(shown.figure)
         files[f"figures/{shown.name}.csv"] = tables.csv(shown.data)
         if progress is not None:
-            progress("figures rendered", number, len(contents.figures))
+            progress("figures rendered", number, len(contents.all_figures))
     files["report.md"] = markdown.write(contents)
     files["index.html"] = page(contents, drawn, has_pdf=has_pdf)
     _clear(out, set(files))
@@ -65,6 +67,12 @@ def _clear(out: Path, kept: set[str]) -> None:
     """Remove what an earlier report had and this one has not: it would be taken for this one's."""
     names = {f"figures/{name}.{kind}" for name in gallery.NAMES for kind in ("svg", "pdf", "csv")}
     names |= {f"tables/{name}.tex" for name in LATEX}
+    names |= {
+        f"{folder}/{path.name}"
+        for folder, kinds in (("figures", {".svg", ".pdf", ".csv"}), ("tables", {".csv", ".tex"}))
+        for path in (out / folder).glob("*.*")
+        if path.suffix in kinds and any(owns(section, path.stem) for section in SECTIONS)
+    }
     for name in names - kept:
         (out / name).unlink(missing_ok=True)
 
@@ -79,7 +87,7 @@ def page(contents: Contents, drawn: dict[str, str], *, has_pdf: bool = True) -> 
         study=contents.frames.study,
         ledger=ledger,
         counts=_counts(contents),
-        images={shown.name: _image(drawn[shown.name], shown) for shown in contents.figures},
+        images={shown.name: _image(drawn[shown.name], shown) for shown in contents.all_figures},
         commands=markdown.commands(contents.frames.study.name),
         has_pdf=has_pdf,
     )

@@ -1,0 +1,26 @@
+"""The parts of a report with a question of their own; each shows itself where it has an answer.
+
+A new one is a function of the evidence in a file beside this one, and its entry in `SECTIONS`: the
+page, its navigation, Markdown, CSV and LaTeX take it from there.
+"""
+
+from collections.abc import Callable
+
+from analysis.section import Evidence, Section
+from analysis.sources import Progress
+
+SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {}
+"""Every section by its name, in the order of the report; None: it has nothing to say."""
+
+
+def compose(evidence: Evidence, progress: Progress | None = None) -> list[Section]:
+    """Give the sections that have something to say."""
+    found = []
+    for number, (name, write) in enumerate(SECTIONS.items(), start=1):
+        section = write(evidence)
+        if section is not None:
+            assert section.name == name, f"{section.name!r} is registered as {name!r}"
+            found.append(section)
+        if progress is not None:
+            progress("sections written", number, len(SECTIONS))
+    return found
