@@ -118,8 +118,14 @@ class LSTM(Recurrent):
 
     def without_kernel(self, x: Sequence, state: State) -> tuple[Sequence, State]:
         """Run torch's fused kernel, where nothing is removed or added."""
-        if self.path == "loop":
+        if self.path == "loop" or _is_without_bfloat16(x):
             return self.loop(x, state)
         h, c = state
         y, (h, c) = self.lstm(x, (h.unsqueeze(0), c.unsqueeze(0)))
         return y, (h.squeeze(0), c.squeeze(0))
+
+
+def _is_without_bfloat16(x: Tensor) -> bool:
+    # Torch's LSTM in bfloat16 is oneDNN's, which raises on a CPU without AVX-512.
+    is_asked = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return is_asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
