@@ -1,6 +1,6 @@
 """Contracts tried and told: a verdict per clause, then how many hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from experiments import finding, loading
@@ -64,7 +64,11 @@ def _verdicts(one: Found, allow: list[str]) -> Iterator[Any]:
         from experiments import study_contract
 
         return study_contract.check(loading.load(one.reference, allow=allow))
-    from lightning_modules import contract, task_contract
+    from lightning_modules import contract, probe_contract, task_contract
 
-    found: Any = finding.load(one.kind, one.reference)
-    return contract.check(found) if one.kind == "architecture" else task_contract.check(found)
+    contracts: dict[str, Callable[[Any], Iterator[Any]]] = {
+        "architecture": contract.check,
+        "task": task_contract.check,
+        "probe": probe_contract.check,
+    }
+    return contracts[one.kind](finding.load(one.kind, one.reference))

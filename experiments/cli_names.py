@@ -8,8 +8,8 @@ import typer
 from experiments import loading
 from lightning_modules import registry
 
-LISTS = ("architectures", "tasks", "studies")
-KINDS = ("architecture", "task", "study")
+LISTS = ("architectures", "tasks", "probes", "studies")
+KINDS = ("architecture", "task", "probe", "study")
 
 
 def studies() -> list[str]:
@@ -32,10 +32,15 @@ def architectures() -> list[tuple[str, str]]:
     return [(entry.name, entry.summary) for entry in registry.entries("architecture")]
 
 
+def probes() -> list[tuple[str, str]]:
+    """Name the probes."""
+    return [(entry.name, entry.summary) for entry in registry.entries("probe")]
+
+
 def everything() -> list[str | tuple[str, str]]:
     """Name what can be checked."""
     whole_tasks = [(entry.name, entry.summary) for entry in registry.entries("task")]
-    return [*architectures(), *whole_tasks, *studies()]
+    return [*architectures(), *whole_tasks, *probes(), *studies()]
 
 
 def lists() -> list[str]:

@@ -24,10 +24,12 @@ app = typer.Typer()
 def list_(
     what: Annotated[
         str,
-        typer.Argument(metavar="architectures|tasks|studies", autocompletion=cli_names.lists),
+        typer.Argument(
+            metavar="architectures|tasks|probes|studies", autocompletion=cli_names.lists
+        ),
     ],
 ) -> None:
-    """List architectures, tasks or studies.
+    """List architectures, tasks, probes or studies.
 
     Examples:
         longdep list architectures
@@ -151,16 +153,17 @@ def _write(path: Path, text: str) -> None:
 def new(
     kind: Annotated[
         str,
-        typer.Argument(metavar="architecture|task|study", autocompletion=cli_names.kinds),
+        typer.Argument(metavar="architecture|task|probe|study", autocompletion=cli_names.kinds),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Small letters, digits and _.")],
     at: Annotated[Path, typer.Option("--at", metavar="FOLDER", help="Where to write it.")] = Path(),
 ) -> None:
-    """Write the file of a new architecture, task or study, which passes `longdep check` as it is.
+    """Write the file of a new architecture, task, probe or study, which keeps its contract.
 
     Examples:
         longdep new architecture mine     then: longdep check mine
         longdep new task mine_too         then: longdep show mine_too
+        longdep new probe my_measure      then: longdep check my_measure
         longdep new study my_question     then: longdep run my_question.py
     """
     from experiments import new_file
@@ -182,11 +185,11 @@ def check(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All registered architectures and tasks.")
+        bool, typer.Option("--all", help="All registered architectures, tasks and probes.")
     ] = False,
     allow: cli_names.Allow = None,
 ) -> None:
-    """Try the contract on an architecture, a task or a study, with a verdict per clause.
+    """Try the contract on an architecture, a task, a probe or a study, with a verdict per clause.
 
     Examples:
         longdep check my_cells.py:Mine

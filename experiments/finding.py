@@ -11,7 +11,7 @@ from lightning_modules import registry, task_names
 from lightning_modules.refusal import RefusedError
 from lightning_modules.task_names import TaskName
 
-Kind = Literal["architecture", "task", "study"]
+Kind = Literal["architecture", "task", "probe", "study"]
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Found:
 
 
 def registered() -> list[Found]:
-    """List the architectures and tasks of the project."""
-    kinds: tuple[Kind, ...] = ("architecture", "task")
+    """List the architectures, tasks and probes of the project."""
+    kinds: tuple[Kind, ...] = ("architecture", "task", "probe")
     return [Found(kind, name) for kind in kinds for name in registry.names(kind)]
 
 
 def find(reference: str) -> list[Found]:
-    """Find what `reference` names: usually one thing, or an architecture and a task of one name.
+    """Find what `reference` names: usually one thing, or things of several kinds of one name.
 
     NAME is a registered name, or else the file NAME.py. FILE.py is a study, or the one
-    architecture or task that it defines; FILE.py:Class and module:Class say which.
+    architecture, task or probe that it defines; FILE.py:Class and module:Class say which.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _in_file(file: Path) -> Found:
     if len(suitable) == 1:
         return suitable[0]
     if not suitable:
-        raise RefusedError(f"{file}: no STUDY, no architecture and no task in it")
+        raise RefusedError(f"{file}: no STUDY, no architecture, task or probe in it")
     which = ", ".join(found.reference for found in suitable)
     raise RefusedError(f"{file} holds {len(suitable)} of them; name one: {which}")
 
@@ -93,18 +93,24 @@ def _assigns_study(node: ast.Assign) -> bool:
 def _kind(reference: str) -> Kind:
     kind = _kind_of_class(reference)
     if kind is None:
-        raise RefusedError(f"{reference} is neither an architecture (a Layer) nor a Task")
+        raise RefusedError(
+            f"{reference} is neither an architecture (a Layer) nor a Task nor a Probe"
+        )
     return kind
 
 
 def _kind_of_class(reference: str) -> Kind | None:
     found = load("architecture", reference)
     from lightning_modules.architectures.base import Layer
+    from lightning_modules.probes.base import Probe
     from lightning_modules.tasks.base import Task
 
-    if issubclass(found, Layer):
-        return "architecture"
-    return "task" if issubclass(found, Task) else None
+    kinds: tuple[tuple[type, Kind], ...] = (
+        (Layer, "architecture"),
+        (Task, "task"),
+        (Probe, "probe"),
+    )
+    return next((kind for base, kind in kinds if issubclass(found, base)), None)
 
 
 def task(reference: str) -> tuple[type, TaskName]:
@@ -156,4 +162,4 @@ def check_code(study: Study) -> None:
     outside = [arm.architecture for arm in study.arms if arm.is_outside]
     for reference in dict.fromkeys(outside):
         if _kind(reference) != "architecture":
-            raise RefusedError(f"{reference}: not an architecture, but a task")
+            raise RefusedError(f"{reference}: not an architecture")

@@ -14,6 +14,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 PLACES = {
     "architecture": "lightning_modules/architectures",
     "task": "lightning_modules/tasks",
+    "probe": "lightning_modules/probes",
     "study": "experiments/studies",
 }
 RESERVED = {"base", "all"}
@@ -56,8 +57,11 @@ def what_next(kind: str, path: Path) -> list[str]:
     if kind == "task":
         lines.append(f"see it:    longdep show {place}")
         lines.append(f"use it:    in {PLACES[kind]}/ every study knows it as {path.stem}")
+        return lines
+    class_name = "".join(part.capitalize() for part in path.stem.split("_"))
+    if kind == "probe":
+        lines.append(f"use it:    longdep probe quick --probe {place}:{class_name}")
     else:
-        class_name = "".join(part.capitalize() for part in path.stem.split("_"))
         lines.append(f"run it:    longdep run quick --add {place}:{class_name}")
     return lines
 

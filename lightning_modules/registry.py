@@ -20,7 +20,7 @@ from typing import Any
 from lightning_modules.refusal import RefusedError
 
 HOME = Path(__file__).resolve().parent
-FOLDERS = {"architecture": "architectures", "task": "tasks"}
+FOLDERS = {"architecture": "architectures", "task": "tasks", "probe": "probes"}
 PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "float": (int, float),

@@ -91,7 +91,7 @@ EDITS: dict[str, tuple[str, str, str]] = {
     ),
     "a class that is no architecture": (
         '"highway"', '"subprocess:Popen"',
-        "subprocess:Popen is neither an architecture (a Layer) nor a Task",
+        "subprocess:Popen is neither an architecture (a Layer) nor a Task nor a Probe",
     ),
     "lag 0": ("[4]", "[0]", "{file}:8: TaskAxis.lags.0: 0: must be greater than or equal to 1"),
     "lag -5": ("[4]", "[-5]", "{file}:8: TaskAxis.lags.0: -5: must be greater than or equal to 1"),

@@ -39,7 +39,7 @@ def test_what_is_registered_is_found_by_its_name() -> None:
     assert finding.find("adding") == [Found("task", "adding")]
     assert finding.find("quick") == [Found("study", "quick")]
     registered = {found.reference for found in finding.registered()}
-    assert registered == {*registry.names("architecture"), *registry.names("task")}
+    assert registered == {name for kind in registry.FOLDERS for name in registry.names(kind)}
 
 
 def test_a_file_is_its_study_or_its_one_architecture_or_task(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_registered_name_comes_before_a_file_of_that_name(tmp_path: Path) -> N
             f"{MINE}\n\nclass Two(Mine):\n    pass\n",
             "name one: cells.py:Mine, cells.py:Two",
         ),
-        ("x = 1\n", "cells.py: no STUDY, no architecture and no task in it"),
+        ("x = 1\n", "cells.py: no STUDY, no architecture, task or probe in it"),
         ("class Mine(:\n", "cells.py:1: invalid syntax"),
         (
             MINE.replace("import torch\n", "import torhc\n", 1),

@@ -29,6 +29,7 @@ def longdep(*arguments: str, status: int = 0) -> str:
     [
         ("architecture", "my_own.py:MyOwn"),
         ("task", "my_own.py:MyOwn"),
+        ("probe", "my_own.py:MyOwn"),
         ("study", "my_own.py"),
     ],
 )
@@ -75,7 +76,7 @@ def test_a_folder_is_named_and_must_be_there(tmp_path: Path) -> None:
 
 def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("years of work")
-    for kind in ("architecture", "task", "study"):
+    for kind in new_file.PLACES:
         line = longdep("new", kind, "mine", status=2)
         assert line == "longdep: mine.py is there already, and is left as it is"
     assert (tmp_path / "mine.py").read_text() == "years of work"
@@ -106,7 +107,7 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
 def test_a_name_that_would_be_in_the_way_is_refused(
     tmp_path: Path, name: str, message: str
 ) -> None:
-    for kind in ("architecture", "task", "study"):
+    for kind in new_file.PLACES:
         assert message in longdep("new", kind, name, status=2)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,1 @@
+"""The folder is the registry: `<name>.py` defines the probe `<name>`."""

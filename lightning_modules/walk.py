@@ -1,0 +1,221 @@
+"""A walk over a network: every state of every recurrent layer, in float64, on a copy.
+
+The copy's recurrent layers run `Watched` in their place: the same `step`, with a displacement added
+to the state before it, and all that it carries on as its output. So the gradient with respect to a
+displacement is that with respect to the state at this step, and where there is a compiler a kernel
+is derived for this step as for any other.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import partial
+from itertools import chain, pairwise
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lightning_modules.architectures.base import Recurrent, State
+from lightning_modules.network import Network
+from lightning_modules.tasks.base import Batch, Task
+
+
+class Watched(Recurrent):
+    """A layer's step, its state displaced before it, all that it carries on beside its output."""
+
+    paper = "ours"
+
+    def __init__(self, inner: Recurrent) -> None:
+        super().__init__(inner.input_size, getattr(inner, "hidden_size", inner.output_size))
+        self.inner = inner
+        self.state_names = inner.state_names
+        self.shapes = [part.shape[1:] for part in inner.initial_state(1)]
+        self.widths = [shape.numel() for shape in self.shapes]
+        self.width = sum(self.widths)
+        self.output_size = inner.output_size + self.width
+
+    def initial_state(self, batch: int) -> State:
+        return self.inner.initial_state(batch)
+
+    def project(self, x: Tensor) -> Tensor:
+        return torch.cat([self.inner.project(x[..., : -self.width]), x[..., -self.width :]], -1)
+
+    def step(self, p_t: Tensor, state: State) -> tuple[Tensor, State]:
+        moved = self.split(p_t[:, -self.width :])
+        state = tuple(part + by for part, by in zip(state, moved, strict=True))
+        y_t, after = self.inner.step(p_t[:, : -self.width], state)
+        return torch.cat([y_t, *(part.flatten(1) for part in after)], 1), after
+
+    def split(self, rows: Tensor) -> State:
+        """Give the tensors of the state that lie side by side in rows."""
+        parts = rows.split(self.widths, 1)
+        return tuple(p.reshape(-1, *shape) for p, shape in zip(parts, self.shapes, strict=True))
+
+
+@dataclass
+class Passage:
+    """One recurrent layer's way over a sequence, in the order in which it takes the steps.
+
+    `states` is [batch, time, all numbers of the state]: before each step. `after` is behind it.
+    """
+
+    name: str
+    watched: Watched
+    is_reversed: bool
+    inputs: Tensor
+    outputs: Tensor
+    states: Tensor
+    after: Tensor
+    displacement: Tensor
+
+    @property
+    def layer(self) -> Recurrent:
+        """The layer."""
+        return self.watched.inner
+
+    @property
+    def parts(self) -> list[tuple[str, slice]]:
+        """The tensors of the state: their names, and where they lie in `states`."""
+        ends = [0]
+        for width in self.watched.widths:
+            ends.append(ends[-1] + width)
+        spans = (slice(a, b) for a, b in pairwise(ends))
+        return list(zip(self.layer.state_names, spans, strict=True))
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Give what each step took, [batch * time, ...]: the projected input, and the state."""
+        projected = self.layer.projected(self.inputs.detach()).flatten(0, 1)
+        return projected, self.states.detach().flatten(0, 1)
+
+    def gates(self) -> dict[str, Float[Tensor, "batch time unit"]]:
+        """Compute the gates of all steps, by name."""
+        projected, states = self.rows()
+        batch = self.inputs.shape[0]
+        with torch.no_grad():
+            found = self.layer.gates(projected, self.watched.split(states))
+        no_gate = ("candidate", *self.layer.state_names)
+        return {
+            name: gate.unflatten(0, (batch, -1)) for name, gate in found.items()
+            if name not in no_gate
+        }  # fmt: skip
+
+
+@dataclass
+class Walk:
+    """What a network did on a batch; `loss` depends on the last scored step of an example alone.
+
+    It is the sum over the batch, so that no example's gradient depends on how many there are.
+    """
+
+    outputs: Tensor
+    loss: Tensor
+    encoded: Tensor
+    passages: list[Passage] = field(default_factory=list)
+
+
+def leaves(module: nn.Module, name: str = "", is_reversed: bool = False) -> Iterator[
+    tuple[str, Recurrent, bool]
+]:  # fmt: skip
+    """Find the recurrent layers of a layer, bottom first: (name, layer, does it run backwards)."""
+    if isinstance(module, Recurrent):
+        yield name or "1", module, is_reversed
+        return
+    for key, child in module.named_children():
+        if isinstance(child, nn.ModuleList) and key == "layers":
+            for number, one in enumerate(child, 1):
+                yield from leaves(one, f"{name}.{number}".lstrip("."), is_reversed)
+        elif key == "backwards":
+            yield from leaves(child, f"{name or '1'} backwards", not is_reversed)
+        else:
+            yield from leaves(child, name, is_reversed)
+
+
+class Walker:
+    """A copy of a network in float64 that is walked over; made once, its weights set each time."""
+
+    def __init__(self, network: Network) -> None:
+        self.copy = copy.deepcopy(network).double().eval().requires_grad_(False)
+        self.leaves = list(leaves(self.copy.layer))
+        self.watched = {id(layer): Watched(layer).eval() for _, layer, _ in self.leaves}
+        self.passages: list[Passage] = []
+        for name, layer, is_reversed in self.leaves:
+            # Of the instance: the module that holds the layer calls this in its place.
+            layer.forward = partial(self._pass, name, layer, is_reversed)  # type: ignore[method-assign]
+
+    def follow(self, network: Network) -> None:
+        """Take over the weights and buffers of a network."""
+        with torch.no_grad():
+            theirs = chain(network.parameters(), network.buffers())
+            ours = chain(self.copy.parameters(), self.copy.buffers())
+            for mine, its in zip(ours, theirs, strict=True):
+                mine.copy_(its)
+
+    def walk(self, task: Task, batch: Batch) -> Walk:
+        """Run over a batch, forward, and keep what gradients need."""
+        self.passages = []
+        encoded = self.copy.encode(batch.inputs).double().detach().requires_grad_()
+        with torch.enable_grad():
+            outputs = self.copy(encoded)
+            loss = loss_of_last(task, outputs, batch) * batch.inputs.shape[0]
+        return Walk(outputs, loss, encoded, self.passages)
+
+    def _pass(
+        self, name: str, layer: Recurrent, is_reversed: bool, x: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        watched = self.watched[id(layer)]
+        start = layer.initial_state(x.shape[0]) if state is None else state
+        displacement = x.new_zeros(*x.shape[:2], watched.width).requires_grad_()
+        seen, end = Recurrent.forward(watched, torch.cat([x, displacement], -1), start)
+        y, after = seen[..., : layer.output_size], seen[..., layer.output_size :]
+        begun = torch.cat([part.flatten(1) for part in start], 1).unsqueeze(1)
+        before = torch.cat([begun, after[:, :-1].detach()], 1)
+        self.passages.append(
+            Passage(name, watched, is_reversed, x, y, before, after.detach(), displacement)
+        )
+        return y, end
+
+
+def loss_of_last(task: Task, outputs: Tensor, batch: Batch) -> Tensor:
+    """Give the loss, as far as it depends on the last scored step of each example."""
+    if task.answer == "each":
+        steps = torch.arange(outputs.shape[1], device=outputs.device)
+        is_last = steps == last_scored(batch).unsqueeze(1)
+        outputs = torch.where(is_last.unsqueeze(-1), outputs, outputs.detach())
+    return task.loss(outputs, in_double(batch))
+
+
+def in_double(batch: Batch) -> Batch:
+    """Give a batch whose real numbers are in float64."""
+    return changed(batch, lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
+
+
+def last_scored(batch: Batch) -> Int[Tensor, " batch"]:
+    """Give the last step that the score counts, per example."""
+    time = batch.mask.shape[1]
+    return time - 1 - batch.mask.flip(1).int().argmax(1)
+
+
+def changed(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """Give a batch whose tensors are changed, those of its context as well."""
+    context = {name: change(tensor) for name, tensor in batch.context.items()}
+    named = {f.name: change(getattr(batch, f.name)) for f in fields(batch) if f.name != "context"}
+    return Batch(**named, context=context)
+
+
+_walkers: "WeakKeyDictionary[Network, Walker]" = WeakKeyDictionary()
+
+
+def walker_of(network: Network) -> Walker:
+    """Give the walker of a network, with the weights that it has now."""
+    walker = _walkers.get(network)
+    if walker is None:
+        walker = _walkers[network] = Walker(network)
+    walker.follow(network)
+    return walker
+
+
+def walk(network: Network, task: Task, batch: Batch) -> Walk:
+    """Walk over a network on a batch of a task."""
+    return walker_of(network).walk(task, batch)
