@@ -27,24 +27,25 @@ TASK_COLUMNS = [
 
 
 def arms(study: Study) -> Table:
-    """Show what the arms are."""
-    return Table(
-        name="arms",
-        caption="The arms",
-        cells=pd.DataFrame(
-            {
-                "arm": [arm.label for arm in study.arms],
-                # A file from outside is named, not the place where somebody keeps it.
-                "architecture": [arm.architecture.rpartition("/")[2] for arm in study.arms],
-                "options": [
-                    ", ".join(f"{name}={value}" for name, value in arm.options.items()) or "none"
-                    for arm in study.arms
-                ],
-                "in a line": [arm.summary for arm in study.arms],
-                "from": [arm.paper for arm in study.arms],
-            }
-        ),
-    )
+    """Show what the arms are; how layers are joined, and which way they run, where that differs."""
+    cells = {
+        "arm": [arm.label for arm in study.arms],
+        # A file from outside is named, not the place where somebody keeps it.
+        "architecture": [arm.architecture.rpartition("/")[2] for arm in study.arms],
+        "layers": [str(arm.layers) for arm in study.arms],
+        "wiring": [arm.joined for arm in study.arms],
+        "direction": [arm.direction for arm in study.arms],
+        "options": [
+            ", ".join(f"{name}={value}" for name, value in arm.options.items()) or "none"
+            for arm in study.arms
+        ],
+        "in a line": [arm.summary for arm in study.arms],
+        "from": [arm.paper for arm in study.arms],
+    }
+    for column, usual in (("layers", "1"), ("wiring", "plain"), ("direction", "forwards")):
+        if set(cells[column]) <= {usual}:
+            del cells[column]
+    return Table(name="arms", caption="The arms", cells=pd.DataFrame(cells))
 
 
 def recipe(study: Study) -> str:

@@ -30,7 +30,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What is compared. `summary` is its equation or first line, `paper` where it comes from."""
+    """What is compared. `summary` is its equation or first line, `paper` where it comes from.
+
+    The last five say how its layers are joined; of a single layer they are at their defaults.
+    """
 
     label: str
     architecture: str
@@ -38,6 +41,24 @@ class Arm:
     paper: str
     summary: str
     recipe: Recipe
+    layers: int = 1
+    wiring: str = "plain"
+    norm: str = "none"
+    output: str = "last"
+    bidirectional: bool = False
+
+    @property
+    def joined(self) -> str:
+        """The wiring, with what goes beyond it."""
+        words = [self.wiring]
+        words += [f"normalised {self.norm} each"] * (self.norm != "none")
+        words += ["all layers read out"] * (self.output == "all")
+        return ", ".join(words)
+
+    @property
+    def direction(self) -> str:
+        """Which way it runs."""
+        return "both" if self.bidirectional else "forwards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +162,11 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
                 paper=arm.maybe("paper", str) or "",
                 summary=arm.maybe("summary", str) or "",
                 recipe=_recipe(arm.object("recipe")),
+                layers=arm.maybe("layers", int) or 1,
+                wiring=arm.maybe("wiring", str) or "plain",
+                norm=arm.maybe("norm", str) or "none",
+                output=arm.maybe("output", str) or "last",
+                bidirectional=arm.maybe("bidirectional", bool) or False,
             )
             for arm in top.objects("arms")
         ),

@@ -163,8 +163,12 @@ def _facts(frames: Frames) -> dict[str, str]:
     for arm in study.arms:
         options = ", ".join(f"{name}={value}" for name, value in sorted(arm.options.items()))
         architecture = plain(arm.architecture.rpartition("/")[2])
+        layers = "" if arm.layers == 1 else f"{arm.layers} layers"
+        both = "both directions" if arm.bidirectional else ""
+        joined = "" if arm.joined == "plain" else arm.joined
+        details = [each for each in (layers, joined, both, options) if each]
         found[f"arm {plain(arm.label)}"] = (
-            f"{architecture} ({plain(options, 300)})" if options else architecture
+            f"{architecture} ({plain(', '.join(details), 300)})" if details else architecture
         )
     for name, hashes in sorted(_code(runs).items()):
         found[f"code of {plain(name)}"] = ", ".join(sorted(each[:12] for each in hashes))

@@ -20,6 +20,7 @@ from pydantic import (
 
 from lightning_modules import registry, task_names
 from lightning_modules.recipe import Declaration, Recipe, Whole
+from lightning_modules.shape import Shape
 from lightning_modules.task_names import TaskName
 
 MOST_ENTRIES = 10_000
@@ -49,6 +50,7 @@ def refuse_twice(what: str, values: Any) -> None:
 
 Text = Annotated[StrictStr, Field(max_length=200)]
 OptionValue = StrictBool | StrictInt | StrictFloat | StrictStr
+LayeredValue = OptionValue | Annotated[tuple[OptionValue, ...], BeforeValidator(as_tuple)]
 
 
 class Budget(Declaration):
@@ -74,16 +76,17 @@ class Budget(Declaration):
         return self.parameters or self.state or 0
 
 
-class Arm(Declaration):
-    """What is compared: an architecture with its options and, where it has one, its own recipe.
+class Arm(Shape):
+    """What is compared: an architecture with its options, how its layers are joined (`Shape`) and,
+    where it has one, its own recipe.
 
     `architecture` is a registered name, `FILE.py:Class` or `module:Class`; the label is the name
-    unless given.
+    unless given. An option that is a list gives each layer its own value, the lowest first.
     """
 
     label: Text = ""
     architecture: StrictStr
-    options: dict[str, OptionValue] = {}
+    options: dict[str, LayeredValue] = {}
     recipe: Recipe | None = None
 
     @model_validator(mode="before")
@@ -114,12 +117,35 @@ class Arm(Declaration):
                     f"{self.label} has no option {name!r}; it has "
                     f"{', '.join(known) or 'none'}{registry.hint(name, known)}"
                 )
-            if complaint := known[name].complaint(value):
-                raise ValueError(f"{self.label}: option {name} is {complaint}")
+            values = value if isinstance(value, tuple) else (value,)
+            if isinstance(value, tuple) and len(value) != self.layers:
+                raise ValueError(
+                    f"{self.label}: option {name} has {len(value)} values; a list gives each layer "
+                    f"its own, and there are layers={self.layers}"
+                )
+            for one in values:
+                if complaint := known[name].complaint(one):
+                    raise ValueError(f"{self.label}: option {name} is {complaint}")
         missing = [o.name for o in known.values() if o.is_required and o.name not in self.options]
         if missing:
             raise ValueError(f"{self.label} needs the option {missing[0]!r}")
+        if self.bidirectional and not self._is_causal:
+            raise ValueError(f"{self.label} is not causal: it sees both directions already")
         return self
+
+    @property
+    def _is_causal(self) -> bool:
+        """Whether its layers keep from looking ahead; some architectures have it as an option."""
+        option = registry.describe("architecture", self.architecture).options.get("causal")
+        value = self.options.get("causal", option.default if option else True)
+        return all(value) if isinstance(value, tuple) else bool(value)
+
+    @property
+    def looks_ahead(self) -> str:
+        """Say by what an answer may depend on later inputs, or nothing where it cannot."""
+        if self.bidirectional:
+            return "it runs in both directions"
+        return "" if self._is_causal else "it is not causal"
 
     @property
     def is_outside(self) -> bool:
@@ -130,7 +156,7 @@ class Arm(Declaration):
         """Give what makes its trials what they are: no label, no folder, no default spelt out."""
         known = registry.describe("architecture", self.architecture).options
         options = {
-            name: float(value) if known[name].annotation == "float" else value
+            name: _same_for_all(value, is_float=known[name].annotation == "float")
             for name, value in sorted(self.options.items())
         }
         place, _, name = self.architecture.rpartition(":")
@@ -138,7 +164,20 @@ class Arm(Declaration):
         return {
             "architecture": f"{place.rpartition('/')[2]}:{name}" if is_file else self.architecture,
             "options": {k: v for k, v in options.items() if v != known[k].default},
+            **{k: v for k, v in self.shape().items() if v != Shape.model_fields[k].default},
         }
+
+    def shape(self) -> dict[str, Any]:
+        """Give how its layers are joined, by the names of the fields."""
+        return {name: getattr(self, name) for name in Shape.model_fields}
+
+
+def _same_for_all(value: Any, *, is_float: bool) -> Any:
+    """Give an option in its one form: numbers as the signature says, one value if all are equal."""
+    if isinstance(value, tuple):
+        values = [float(one) for one in value] if is_float else list(value)
+        return values[0] if all(one == values[0] for one in values) else values
+    return float(value) if is_float else value
 
 
 class TaskAxis(Declaration):

@@ -82,6 +82,7 @@ def _declared(trial: Trial) -> dict[str, Any]:
         **trial.model_dump(exclude={"study", "arm", "recipe"}),
         "architecture": f"{arm['architecture']} of arm {trial.arm.label}",
         f"options of {trial.arm.label}": arm["options"],
+        **{f"{name} of {trial.arm.label}": value for name, value in trial.arm.shape().items()},
     }
 
 

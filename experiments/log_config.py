@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from experiments import code
 from experiments.study import Trial
 from lightning_modules.data import Data
@@ -12,6 +14,7 @@ from lightning_modules.network import (
     count_state,
     path_of,
 )
+from lightning_modules.stack import parts_of
 from lightning_modules.task_names import without_folder
 
 
@@ -23,6 +26,7 @@ def declared(trial: Trial, environment: dict[str, Any], is_bit_exact: bool) -> d
         "label": trial.arm.label,
         "architecture": trial.arm.identity()["architecture"],
         "options": trial.arm.options,
+        **trial.arm.shape(),
         "budget": trial.budget.model_dump(exclude_none=True),
         "code": code.of(trial),
         "environment": environment,
@@ -35,10 +39,10 @@ def counted(trial: Trial, network: Network, data: Data) -> dict[str, Any]:
     task = data.task
     chance = task.chance(trial.lag)
     further = {str(lag): task.chance(lag) for lag in trial.test_lags}
-    distance = data.evaluation("validation").distance()
+    distance = distance_of(trial, data)
     return {
-        "paper": type(network.layer).paper,
-        "hidden_size": network.layer.output_size,
+        "paper": type(parts_of(network.layer)[0]).paper,
+        "hidden_size": network.layer.hidden_size,
         "parameters": count_parameters(network),
         "state_size": count_state(network.layer),
         "flops_per_step": count_flops_per_step(network),
@@ -53,3 +57,13 @@ def counted(trial: Trial, network: Network, data: Data) -> dict[str, Any]:
             "most": float(distance.max()),
         },
     }
+
+
+def distance_of(trial: Trial, data: Data) -> Tensor:
+    """Count the steps from evidence to answer in the examples that a trial is validated on."""
+    batch = data.evaluation("validation")
+    if not trial.arm.looks_ahead:
+        return batch.distance()
+    # Only two networks that meet read an answer at both ends.
+    is_at_both_ends = trial.arm.bidirectional and data.task.answer == "last"
+    return batch.nearer_distance("both ends" if is_at_both_ends else "its step")

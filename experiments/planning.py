@@ -29,11 +29,13 @@ def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
     console.print(table)
     for line in inequalities(study):
         say(line, style="yellow")
-    table = _table("arm", "options")
-    for arm in study.resolved_arms:
+    shapes = [arm.in_words() for arm in study.resolved_arms]
+    table = _table("arm", *["layers"] * any(shapes), "options")
+    for arm, shape in zip(study.resolved_arms, shapes, strict=True):
         options = ", ".join(f"{name}={value}" for name, value in arm.options.items())
         role = " (reference)" if arm.label == study.resolved_reference else ""
-        table.add_row(escape(arm.label + role), escape(options))
+        cells = [escape(arm.label + role), *[shape or "1 layer"] * any(shapes), escape(options)]
+        table.add_row(*cells)
     console.print(table)
     _show_sizes(study)
     if not missing:

@@ -53,7 +53,7 @@ def check_memory(trials: list[Trial], units: dict[tuple[str, str], int]) -> None
     """
     available = available_memory()
     groups = list({trial.group: trial for trial in trials}.values())
-    needed = [4 * _examples(t) * t.lag * units[_pair(t)] for t in groups]
+    needed = [4 * _examples(t) * t.lag * units[_pair(t)] * _layers(t) for t in groups]
     most = max(needed)
     if available is not None and most > available:
         trial = groups[needed.index(most)]
@@ -61,6 +61,10 @@ def check_memory(trials: list[Trial], units: dict[tuple[str, str], int]) -> None
             f"{trial.group}: {_examples(trial):,} sequences of {trial.lag:,} steps need at least "
             f"{size(most)} of memory; {size(available)} are available"
         )
+
+
+def _layers(trial: Trial) -> int:
+    return trial.arm.layers * (2 if trial.arm.bidirectional else 1)
 
 
 def _pair(trial: Trial) -> tuple[str, str]:

@@ -3,7 +3,8 @@
 from experiments.study import Study, Trial
 from lightning_modules import registry, task_names
 from lightning_modules.assembly import size_for
-from lightning_modules.matching import BudgetError, Match
+from lightning_modules.matching import Match
+from lightning_modules.refusal import RefusedError
 from lightning_modules.tasks.base import Task
 
 
@@ -20,6 +21,7 @@ def matched(trial: Trial) -> Match:
         task_of(trial),
         measure=trial.budget.measure,
         budget=trial.budget.amount,
+        shape=trial.arm,
     )
 
 
@@ -28,8 +30,9 @@ def of(study: Study) -> dict[tuple[str, str], Match]:
 
     Raises
     ------
-    BudgetError
-        When an arm cannot come near enough to the budget on a task; the message names both.
+    RefusedError
+        When an arm cannot come near enough to the budget on a task, or its layers do not fit its
+        wiring; the message names both.
     """
     found: dict[tuple[str, str], Match] = {}
     for trial in study.trials():
@@ -37,6 +40,6 @@ def of(study: Study) -> dict[tuple[str, str], Match]:
         if key not in found:
             try:
                 found[key] = matched(trial)
-            except BudgetError as error:
-                raise BudgetError(f"{key[0]} on {key[1]}: {error}") from None
+            except RefusedError as error:
+                raise type(error)(f"{key[0]} on {key[1]}: {error}") from None
     return found

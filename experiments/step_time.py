@@ -25,7 +25,9 @@ def seconds(trial: Trial) -> float:
     task, recipe = task_of(trial), trial.recipe
     architecture = registry.load("architecture", trial.arm.architecture)
     size = matched(trial).hidden_size
-    network = assemble(architecture, trial.arm.options, task, size, seed=trial.seed)
+    network = assemble(
+        architecture, trial.arm.options, task, size, shape=trial.arm, seed=trial.seed
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-6, fused=True)
 
     def step() -> None:

@@ -154,6 +154,12 @@ class Study(Declaration):
         _refuse_unknown("reference", self.reference, labels)
         for claim in self.claims:
             self._check_claim(claim)
+        for arm, axis in itertools.product(self.arms, self.tasks):
+            if arm.looks_ahead and axis.constants.get("causal"):
+                raise ValueError(
+                    f"{arm.label} on {axis.task}: the task asks for what comes next, and "
+                    f"{arm.looks_ahead}, so that it would see the answer among its inputs"
+                )
         if self.size > MAX_TRIALS:
             raise ValueError(f"{self.size:,} trials; at most {MAX_TRIALS:,}")
         alike = [ids for ids in self._labels_by_id().values() if len(ids) > 1]
@@ -187,10 +193,11 @@ class Study(Declaration):
             return tuple(arms)
         return tuple(
             Arm(
-                label=f"{arm.label} lr={rate:g}",
-                architecture=arm.architecture,
-                options=arm.options,
-                recipe=(arm.recipe or self.recipe).but(learning_rate=rate),
+                **{
+                    **dict(arm),
+                    "label": f"{arm.label} lr={rate:g}",
+                    "recipe": (arm.recipe or self.recipe).but(learning_rate=rate),
+                }
             )
             for arm in arms
             for rate in self.learning_rates

@@ -86,7 +86,9 @@ def prepare(trial: Trial, start: int = 0) -> tuple[Network, Data]:
     task = task_of(trial)
     architecture = registry.load("architecture", trial.arm.architecture)
     size = matched(trial).hidden_size
-    network = assemble(architecture, trial.arm.options, task, size, seed=trial.seed)
+    network = assemble(
+        architecture, trial.arm.options, task, size, shape=trial.arm, seed=trial.seed
+    )
     data = Data(
         task,
         trial.lag,

@@ -7,7 +7,11 @@ from lightning_modules.architectures.base import Layer
 from lightning_modules.matching import Match, match
 from lightning_modules.network import Network
 from lightning_modules.randomness import reseed
+from lightning_modules.shape import Shape
+from lightning_modules.stack import Bidirectional, Stack
 from lightning_modules.tasks.base import Task
+
+ONE_LAYER = Shape()
 
 
 def size_for(
@@ -17,16 +21,17 @@ def size_for(
     *,
     measure: str,
     budget: int,
+    shape: Shape = ONE_LAYER,
 ) -> Match:
     """Find the hidden size at which an architecture meets a budget on a task.
 
     Raises
     ------
-    lightning_modules.matching.BudgetError
-        When no size comes near enough.
+    lightning_modules.refusal.RefusedError
+        When no size comes near enough (`BudgetError`), or the layers do not fit the wiring.
     """
     return match(
-        lambda hidden_size: assemble(architecture, options, task, hidden_size),
+        lambda hidden_size: assemble(architecture, options, task, hidden_size, shape=shape),
         measure=measure,
         budget=budget,
     )
@@ -38,10 +43,39 @@ def assemble(
     task: Task,
     hidden_size: int,
     *,
+    shape: Shape = ONE_LAYER,
     seed: int | None = None,
 ) -> Network:
-    """Make the network of an architecture for a task, its start drawn from `seed`."""
+    """Make the network of an architecture for a task, its start drawn from `seed`.
+
+    All layers have the hidden size; an option that is a tuple gives each its own value.
+    """
     if seed is not None:
         reseed(seed, "initialisation")
-    layer = architecture(task.input_size, hidden_size, **options)  # type: ignore[call-arg]
-    return Network(layer, task.output_size, task.answer)
+    return Network(
+        arranged(architecture, options, task.input_size, hidden_size, shape),
+        task.output_size,
+        task.answer,
+    )
+
+
+def arranged(
+    architecture: type[Layer],
+    options: Mapping[str, Any],
+    input_size: int,
+    hidden_size: int,
+    shape: Shape,
+) -> Layer | Bidirectional:
+    """Make the layers of a shape: one alone, a stack, or two of either that meet."""
+
+    def make(number: int, width: int) -> Layer:
+        own = {k: v[number] if isinstance(v, tuple) else v for k, v in options.items()}
+        layer: Layer = architecture(width, hidden_size, **own)  # type: ignore[call-arg]
+        return layer
+
+    def one_way() -> Layer:
+        if shape.is_single:
+            return make(0, input_size)
+        return Stack(make, input_size, hidden_size, shape)
+
+    return Bidirectional(one_way(), one_way()) if shape.bidirectional else one_way()

@@ -10,13 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_modules.architectures.base import Layer, Path, Recurrent
 from lightning_modules.kernel.running import Kernel, kernel_for
+from lightning_modules.stack import Bidirectional, parts_of
 from lightning_modules.tasks.base import Batch
+
+SPEEDS: tuple[Path, ...] = ("kernel", "fused", "scan", "loop")
 
 
 class Network(nn.Module):
-    """A layer with a linear read-out, at the last step or at each."""
+    """A layer, or a stack of them, with a linear read-out, at the last step or at each."""
 
-    def __init__(self, layer: Layer, output_size: int, answer: Literal["last", "each"]) -> None:
+    def __init__(
+        self, layer: Layer | Bidirectional, output_size: int, answer: Literal["last", "each"]
+    ) -> None:
         super().__init__()
         self.layer = layer
         self.answer = answer
@@ -33,7 +38,10 @@ class Network(nn.Module):
     ) -> Float[Tensor, "batch ... output"]:
         """Answer at the last step, [batch, output], or at each, [batch, time, output]."""
         y, _ = self.layer(self.encode(inputs))
-        return self.read_out(y[:, -1] if self.answer == "last" else y)
+        return self.read_out(self._end(y) if self.answer == "last" else y)
+
+    def _end(self, y: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch hidden"]:
+        return self.layer.ends(y) if isinstance(self.layer, Bidirectional) else y[:, -1]
 
     def predict(self, batch: Batch) -> Float[Tensor, "batch ... output"]:
         """Answer a batch as it is scored; the same as `forward` unless a network decodes."""
@@ -45,33 +53,46 @@ def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def count_state(layer: Layer) -> int | None:
-    """Count the numbers carried from one step to the next, or None where they grow with time."""
-    if not isinstance(layer, Recurrent):
+def count_state(layer: Layer | Bidirectional) -> int | None:
+    """Count the numbers carried from one step to the next, or None where they grow with time.
+
+    Of a stack those of all layers, of both directions those of both.
+    """
+    states = [part.initial_state(1) for part in parts_of(layer)]
+    if any(state is None for state in states):
         return None
-    return sum(part[0].numel() for part in layer.initial_state(1))
+    return sum(tensor[0].numel() for state in states if state is not None for tensor in state)
 
 
 def count_flops_per_step(network: Network) -> int:
     """Count the matrix-product FLOPs of one step of one example, forward, read-out included.
 
-    Counted on the loop: every other path does the same products out of the counter's sight.
+    Counted on the loop: every other path does the same products out of the counter's sight. Where
+    the state grows with time it is the first step, which looks back at nothing.
     """
     layer = network.layer
     x = torch.zeros(1, 1, layer.input_size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        y, _ = layer.loop(x) if isinstance(layer, Recurrent) else layer(x)
+        y, _ = layer.loop(x)
         network.read_out(y)
     return int(counter.get_total_flops())
 
 
-def path_of(layer: Layer) -> Path:
-    """Name the way a layer runs over a sequence; measured times of two paths are not compared."""
-    return layer.path if why_no_kernel(layer) else "kernel"
+def path_of(layer: Layer | Bidirectional) -> Path:
+    """Name the way a layer runs over a sequence; measured times of two paths are not compared.
+
+    Of a stack, whose layers may run in different ways, the slowest.
+    """
+    paths: set[Path] = {part.path if _why_no_kernel(part) else "kernel" for part in parts_of(layer)}
+    return max(paths, key=SPEEDS.index)
 
 
-def why_no_kernel(layer: Layer) -> str:
-    """Say why no kernel runs a layer; an empty line where one does."""
+def why_no_kernel(layer: Layer | Bidirectional) -> str:
+    """Say why no kernel runs a layer, or one of a stack; an empty line where one does."""
+    return next(filter(None, map(_why_no_kernel, parts_of(layer))), "")
+
+
+def _why_no_kernel(layer: Layer) -> str:
     if not isinstance(layer, Recurrent):
         return "it is no Recurrent"
     if type(layer).forward is not Recurrent.forward:

@@ -4,10 +4,12 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from lightning_modules import registry
+from lightning_modules.shape import Wiring
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("lightning_modules", "experiments", "analysis")
@@ -82,6 +84,8 @@ def test_generic_code_names_no_architecture_and_no_task(path: Path) -> None:
     if path.parent.name == "studies":
         return
     names = {*registry.names("architecture"), *registry.names("task")}
+    # Two wirings, through depth, are called as two architectures are, through time.
+    names -= set(get_args(Wiring)) if path.name in ("shape.py", "stack.py") else set()
     strings = {
         node.value
         for node in ast.walk(ast.parse(path.read_text()))

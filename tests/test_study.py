@@ -1,5 +1,6 @@
 """Declarations: closed, frozen, counted, and named by what they declare."""
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from experiments import loading
 from experiments.loading import one_line
 from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
 
@@ -67,10 +69,34 @@ def test_an_option_spelt_out_at_its_default_is_the_same_trial() -> None:
         {"tasks": [TaskAxis(task="adding/bai", lags=[5])]},
         {"tasks": [TaskAxis(task="adding/arjovsky", lags=[5], solved_at=0.5)]},
         {"arms": [Arm(architecture="rnn", options={"activation": "relu"})]},
+        {"arms": [Arm(architecture="rnn", layers=2)]},
+        {"arms": [Arm(architecture="rnn", wiring="residual")]},
+        {"arms": [Arm(architecture="rnn", bidirectional=True)]},
     ],
 )
 def test_every_part_of_a_declaration_is_part_of_the_id(changes: dict[str, Any]) -> None:
     assert study(**changes).trials()[0].id != study().trials()[0].id
+
+
+def test_what_has_one_plain_layer_is_the_trial_that_it_was_before_there_were_more() -> None:
+    ids = "".join(trial.id for trial in loading.load("quick").trials())
+    # Of the quick study as it stood when an arm had no layers, no wiring and no direction.
+    assert hashlib.sha256(ids.encode()).hexdigest()[:16] == "dc176650e914786c"
+    spelt = Arm(architecture="rnn", layers=1, wiring="plain", bidirectional=False)
+    assert spelt.identity() == {"architecture": "rnn", "options": {}}
+    assert Arm(architecture="rnn", layers=3, output="all").identity() == {
+        "architecture": "rnn", "options": {}, "layers": 3, "output": "all",
+    }  # fmt: skip
+
+
+def test_one_value_for_all_layers_is_that_value() -> None:
+    def arm(value: Any) -> Arm:
+        return Arm(architecture="lstm", layers=2, options={"forget_bias": value})
+
+    assert arm([3, 3.0]).identity() == arm(3).identity()
+    assert arm([1, 1]).identity() == arm(1.0).identity() == arm((1.0, 1.0)).identity()
+    assert arm([1, 2]).identity()["options"] == {"forget_bias": [1.0, 2.0]}
+    assert Arm.model_validate_json(arm([1, 2]).model_dump_json()) == arm([1, 2])
 
 
 def test_without_claims_each_arm_is_held_against_the_reference() -> None:
@@ -84,6 +110,9 @@ def test_the_learning_rate_may_be_an_axis() -> None:
         "rnn lr=0.001", "rnn lr=0.01", "lstm lr=0.001", "lstm lr=0.01",
     ]  # fmt: skip
     assert [a.recipe.learning_rate for a in axis.resolved_arms if a.recipe] == [0.001, 0.01] * 2
+    deep = Arm(label="deep", architecture="rnn", layers=4, wiring="residual", norm="before")
+    (resolved,) = study(arms=[deep], reference="deep", learning_rates=[0.01]).resolved_arms
+    assert resolved.shape() == deep.shape()
     assert {(c.arm, c.than) for c in axis.resolved_claims} == {
         ("lstm lr=0.001", "rnn lr=0.001"),
         ("lstm lr=0.01", "rnn lr=0.01"),
@@ -109,6 +138,24 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: Arm(architecture="lstm", options={"forget_bias": True}), "it takes float"),
     (lambda: Arm(architecture="lstm", options={"forget_bias": float("nan")}), "finite"),
     (lambda: Arm(architecture="densenet", options={"last": 2.5}), "it takes int"),
+    (
+        lambda: Arm(architecture="dilated", layers=3, options={"dilation": [1, 2]}),
+        "option dilation has 2 values; a list gives each layer its own, and there are layers=3",
+    ),
+    (
+        lambda: Arm(architecture="dilated", layers=2, options={"dilation": [1, 2.5]}),
+        "option dilation is 2.5; it takes int",
+    ),
+    (lambda: Arm(architecture="rnn", layers=0), "greater than or equal to 1"),
+    (lambda: Arm(architecture="rnn", layers=2, wiring="residul"), "mean 'residual'"),
+    (lambda: Arm(architecture="rnn", layer=2), "unknown field; .*mean 'layers'"),
+    (
+        lambda: study(
+            arms=[Arm(architecture="rnn", bidirectional=True)],
+            tasks=[TaskAxis(task="random_permutation", lags=[5])],
+        ),
+        "rnn on random_permutation/pascanu: the task asks for what comes next, and it runs in both",
+    ),
     (lambda: Arm(archtecture="lstm"), "unknown field; .*mean 'architecture'"),
     (lambda: Arm(architecture="nowhere.py:Mine"), "no such file"),
     (lambda: Arm(architecture="nowhere:Mine"), "no module 'nowhere'"),

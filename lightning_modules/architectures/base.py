@@ -33,14 +33,29 @@ class Layer(nn.Module):
     combinations: ClassVar[tuple[dict[str, Any], ...]] = ()
     """Options that the tests try together, beside each value of each option alone."""
 
+    state_names: tuple[str, ...] = ()
+    """What each tensor of the state is, in order."""
+
     input_size: int
+    hidden_size: int
     output_size: int
+
+    def initial_state(self, batch: int) -> State | None:
+        """Give the state before the first step; None where its size grows with time."""
+        return None
 
     def forward(
         self, x: Float[Tensor, "batch time input"], state: State | None = None
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         """Run over a whole sequence; `y[:, t]` depends on `x[:, :t + 1]` and `state` alone."""
         raise NotImplementedError
+
+    def loop(
+        self, x: Float[Tensor, "batch time input"], state: State | None = None
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        """Run by the plainest path there is, whose products are counted."""
+        found: tuple[Tensor, State] = self(x, state)
+        return found
 
 
 class Recurrent(Layer):
@@ -55,7 +70,6 @@ class Recurrent(Layer):
 
     path: Path = "loop"
     state_names: tuple[str, ...] = ("hidden",)
-    """What each tensor of the state is, in order."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

@@ -54,10 +54,29 @@ class Batch:
         return Batch(**moved, context={k: v.to(device) for k, v in self.context.items()})
 
     def distance(self) -> Float[Tensor, " batch"]:
-        """Count the steps from the first evidence to the first scored step, per example."""
+        """Count the steps from the first evidence to the first scored step, per example.
+
+        Below 0 where the evidence comes after that step, so that only who looks ahead can know.
+        """
         first_scored = self.mask.int().argmax(1)
         first_evidence = self.evidence.int().argmax(1)
         return (first_scored - first_evidence).double()
+
+    def nearer_distance(
+        self, answered_at: Literal["its step", "both ends"]
+    ) -> Float[Tensor, " batch"]:
+        """Count the steps from the farthest evidence to the answer, for who sees both directions.
+
+        `answered_at` its step: from before or behind it, to the first scored step. At both ends:
+        one who runs forwards answers at the end and one who runs backwards at the beginning, so
+        that each piece of evidence counts from the nearer end.
+        """
+        time = torch.arange(self.mask.shape[1], device=self.mask.device).expand(self.mask.shape)
+        if answered_at == "both ends":
+            steps = torch.minimum(time, time.flip(1))
+        else:
+            steps = (time - self.mask.int().argmax(1, keepdim=True)).abs()
+        return torch.where(self.evidence, steps, -1).amax(1).double()
 
 
 @dataclass(frozen=True)
