@@ -6,13 +6,10 @@ page, its navigation, Markdown, CSV and LaTeX take it from there.
 
 from collections.abc import Callable
 
-from analysis import tuning_section
 from analysis.section import Evidence, Section
 from analysis.sources import Progress
 
-SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {
-    "tuning": tuning_section.compose,
-}
+SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {}
 """Every section by its name, in the order of the report; None: it has nothing to say."""
 
 

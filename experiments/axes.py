@@ -187,13 +187,15 @@ class TaskAxis(Declaration):
     come from outside: "FILE.py:Class/dialect" or "module:Class/dialect". `solved_at` is the
     validation score from which the task counts as solved; the task's own unless given. At
     `test_lags` every trial is tested as well, beside its own lag: does it hold further back than
-    it was trained for?
+    it was trained for? With `up_to` every trial is trained on all lags from the smallest to its
+    own, one in each batch; it is scored at its own.
     """
 
     task: StrictStr
     lags: Annotated[tuple[Whole, ...], BeforeValidator(as_tuple)]
     solved_at: Annotated[float, Field(gt=0, le=1)] | None = None
     test_lags: Annotated[tuple[Whole, ...], BeforeValidator(as_tuple)] = ()
+    up_to: StrictBool = False
 
     @field_validator("task")
     @classmethod

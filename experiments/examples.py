@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from lightning_modules.randomness import batch_generator
-from lightning_modules.tasks.base import PROVENANCE, Batch, Task
+from lightning_modules.tasks.base import PROVENANCE, Batch, Reply, Task
 
 MEASURED = 256
 """Examples over which the realised distance is stated."""
@@ -22,6 +22,12 @@ class Step:
     is_evidence: bool
     answer: str
     """What is to be answered here, or nothing where the score asks for nothing."""
+    word: str = ""
+    """What the input is called, where it is a symbol with a name."""
+
+    def text(self, channel: int) -> str:
+        """Write an input as it is shown."""
+        return self.word or number(self.inputs[channel])
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Sheet:
     def widest(self) -> int:
         """How many characters the longest number, answer or step number of the sheet takes."""
         steps = [step for example in self.examples for step in example]
-        texts = {number(value) for step in steps for value in step.inputs}
+        texts = {step.text(k) for step in steps for k in range(len(step.inputs))}
         texts |= {step.answer for step in steps} | {str(max(map(len, self.examples)) - 1)}
         return max(map(len, texts))
 
@@ -80,7 +86,7 @@ def sheet(task: Task, lag: int, *, seed: int, count: int) -> Sheet:
             *_origin(task),
             *_facts(task, lag, batch),
         ),
-        examples=tuple(_steps(batch, row) for row in range(count)),
+        examples=tuple(_steps(batch, row, task.reply) for row in range(count)),
         distances=tuple(int(distance) for distance in batch.distance()),
         is_tall=batch.inputs.ndim == 3 and batch.inputs.shape[2] >= TALL,
         low=low,
@@ -166,6 +172,7 @@ def _facts(task: Task, lag: int, batch: Batch) -> tuple[tuple[str, str], ...]:
         ("a step shows", shown),
         ("asked for", f"{asked}, {when}"),
         *stated,
+        *(("data", remark) for remark in task.remarks),
         *(
             fact
             for known in task.baselines(lag)
@@ -193,7 +200,7 @@ def chance_line(task: Task) -> str:
     return f"chance: score {chance.score:.3g}, at lag {lag} loss {chance.loss:.3g}"
 
 
-def _steps(batch: Batch, row: int) -> tuple[Step, ...]:
+def _steps(batch: Batch, row: int, reply: Reply | None) -> tuple[Step, ...]:
     inputs: list[Any] = batch.inputs[row].tolist()
     mask, evidence = batch.mask[row].tolist(), batch.evidence[row].tolist()
     target = batch.targets[row]
@@ -203,13 +210,16 @@ def _steps(batch: Batch, row: int) -> tuple[Step, ...]:
         Step(
             inputs=tuple(shown) if isinstance(shown, list) else (shown,),
             is_evidence=marked,
-            answer=_answer(answer) if asked else "",
+            answer=_answer(answer, reply) if asked else "",
+            word=reply.name(shown) if reply else "",
         )
         for shown, marked, asked, answer in zip(inputs, evidence, mask, answers, strict=True)
     )
 
 
-def _answer(value: Any) -> str:
+def _answer(value: Any, reply: Reply | None) -> str:
+    if reply is not None:
+        return str(reply.words[value])
     return " ".join(map(number, value)) if isinstance(value, list) else number(value)
 
 

@@ -145,8 +145,8 @@ def _cell(page: Page, x: float, cell: float, sheet: Sheet, step: Step, channel: 
     # From here on the paper stands out against the shade more than the ink does.
     fill = PAPER if shade > 0.72 else INK
     weight = "bold" if step.is_evidence else "normal"
-    middle = x + cell / 2
-    page.text(middle, page.y + SIZE + 2, number(value), fill=fill, anchor="middle", weight=weight)
+    middle, text = x + cell / 2, step.text(channel)
+    page.text(middle, page.y + SIZE + 2, text, fill=fill, anchor="middle", weight=weight)
 
 
 def _tall(page: Page, sheet: Sheet) -> None:

@@ -69,7 +69,7 @@ def _wide(sheet: Sheet, n: int, steps: tuple[Step, ...], width: int) -> Iterator
     yield _title(sheet, n)
     yield row("step", cells(["" if isinstance(c, Fold) else str(c) for c in columns], FAINT, FAINT))
     for k, name in enumerate(names):
-        texts = [number(step.inputs[k]) if step else "" for step in shown]
+        texts = [step.text(k) if step else "" for step in shown]
         yield row(name, cells(texts, EVIDENCE))
     yield row("evidence", [("^" if s and s.is_evidence else "", EVIDENCE) for s in shown])
     yield row("answer", [(s.answer if s else "", ANSWER) for s in shown])

@@ -97,6 +97,7 @@ def prepare(trial: Trial, start: int = 0) -> tuple[Network, Data]:
         validation_size=trial.recipe.validation_size,
         test_size=trial.recipe.test_size,
         start=start,
+        up_to=trial.up_to,
     )
     return network, data
 
@@ -138,6 +139,7 @@ class _Attempt:
         self.begun = begun = resuming.begin(self.trial, self.folder)
         state, self.step, self.number = begun.state, begun.step, begun.number
         network, data = prepare(self.trial, state["training"]["step"] if state else 0)
+        begun.notes += [remark for remark in data.task.remarks if remark not in begun.notes]
         self.path = path_of(network.layer)
         if state is not None and state["summary"] is None and state["path"] != self.path:
             begun.bit_exact = False
@@ -238,17 +240,18 @@ class _Attempt:
         checkpoint.save(self.folder / resuming.CHECKPOINTS, training.step, state)
 
     def _summarise(self, training: Training) -> dict[str, Any]:
-        loss, score = training.test()
-        further = {f"test/{lag}": training.test(lag) for lag in self.trial.test_lags}
+        tested = {"test": training.test()}
+        tested |= {f"test/{lag}": training.test(lag) for lag in self.trial.test_lags}
         return {
             # W&B turns a NaN of a summary into null, so null is what we write.
             "outcome": training.outcome,
             "solved_step": training.solved_step,
             "steps": training.step,
-            "test/loss": loss if math.isfinite(loss) else None,
-            "test/score": score,
-            **{f"{at}/loss": x if math.isfinite(x) else None for at, (x, _) in further.items()},
-            **{f"{at}/score": x for at, (_, x) in further.items()},
+            **{
+                f"{at}/{name}": x if math.isfinite(x) else None
+                for at, found in tested.items()
+                for name, x in found.items()
+            },
             "rows": len(self.begun.history.rows),
         }
 

@@ -56,6 +56,7 @@ def assemble(
         arranged(architecture, options, task.input_size, hidden_size, shape),
         task.output_size,
         task.answer,
+        task.reply,
     )
 
 

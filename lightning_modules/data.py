@@ -40,7 +40,7 @@ def batch_at(task: Task, lag: int, size: int, seed: int, split: str, index: int)
     """Make batch `index` of a split."""
     generator = batch_generator(seed, split, index)
     if isinstance(task, FiniteTask) and task.space != "large":
-        among = pool(task, split)
+        among = task.within(pool(task, split), lag)
         return task.take(among[generator.integers(len(among), size=size)], lag, generator)
     return task.sample(size, lag, generator)
 
@@ -48,7 +48,8 @@ def batch_at(task: Task, lag: int, size: int, seed: int, split: str, index: int)
 def evaluation_batch(task: Task, lag: int, size: int, seed: int, split: str) -> Batch:
     """Make the one batch that a split is scored on: `size` examples, or all that a set has."""
     if isinstance(task, FiniteTask) and task.space != "large":
-        return task.take(pool(task, split)[:size], lag, batch_generator(seed, split, 0))
+        among = task.within(pool(task, split), lag)[:size]
+        return task.take(among, lag, batch_generator(seed, split, 0))
     return batch_at(task, lag, size, seed, split, 0)
 
 
@@ -56,18 +57,31 @@ class Stream(IterableDataset[Batch]):
     """The training batches from number `start` on, without end.
 
     With several loader workers, each makes every n-th batch, and the loader takes them in turn: the
-    order is that of one process.
+    order is that of one process. With `up_to` each batch has a lag of its own, at most the given.
     """
 
-    def __init__(self, task: Task, lag: int, size: int, seed: int, start: int) -> None:
+    def __init__(
+        self, task: Task, lag: int, size: int, seed: int, start: int, up_to: bool = False
+    ) -> None:
         self.task, self.lag, self.size, self.seed, self.start = task, lag, size, seed, start
+        self.lags = task.lags_up_to(lag) if up_to else ()
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         index = self.start + (worker.id if worker else 0)
         while True:
-            yield batch_at(self.task, self.lag, self.size, self.seed, "train", index)
+            lag = self._lag(index)
+            yield batch_at(self.task, lag, self.size, self.seed, "train", index)
             index += worker.num_workers if worker else 1
+
+    def _lag(self, index: int) -> int:
+        """Give the lag of a batch: one of those up to the declared one, where all are trained on.
+
+        Drawn from a counter of its own, so that a batch is what `batch_at` makes at its lag.
+        """
+        if not self.lags:
+            return self.lag
+        return int(batch_generator(self.seed, "lag", index).choice(self.lags))
 
 
 class Data(pl.LightningDataModule):
@@ -84,15 +98,17 @@ class Data(pl.LightningDataModule):
         test_size: int,
         start: int = 0,
         workers: int = 0,
+        up_to: bool = False,
     ) -> None:
         super().__init__()
         self.task, self.lag, self.seed = task, lag, seed
         self.batch, self.start, self.workers = batch, start, workers
+        self.up_to = up_to
         self.sizes = {"validation": validation_size, "test": test_size}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the training batches in order, starting at `start`."""
-        stream = Stream(self.task, self.lag, self.batch, self.seed, self.start)
+        stream = Stream(self.task, self.lag, self.batch, self.seed, self.start, self.up_to)
         return DataLoader(stream, batch_size=None, num_workers=self.workers)
 
     def evaluation(self, split: str, lag: int | None = None) -> Batch:

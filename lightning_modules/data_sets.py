@@ -21,6 +21,8 @@ FOLDER = "LONGDEP_MNIST"
 """The environment variable that names the folder of the 28 x 28 digits."""
 TEXT = "LONGDEP_TEXT"
 """The environment variable that names the user's text file."""
+PAIRS = "LONGDEP_PAIRS"
+"""The environment variable that names the user's file of sentence pairs."""
 MOST_BYTES = 2**30
 FILES = {"train": "train", "test": "t10k"}
 """How the file names of each part begin."""
@@ -127,6 +129,32 @@ def _text(path: Path) -> str:
         raise RefusedError(f"{path}: {error.strerror}") from None
 
 
+def pairs() -> Path:
+    """Find the user's own sentence pairs, the file that `PAIRS` names.
+
+    Raises
+    ------
+    MissingDataError
+        When none is named, or it is not there.
+    RefusedError
+        When it cannot be read, or is too large.
+    """
+    name = os.environ.get(PAIRS)
+    if not name:
+        raise MissingDataError(f"no sentence pairs are named: {PAIRS}=FILE names them, in UTF-8")
+    path = Path(name).expanduser().absolute()
+    try:
+        with path.open("rb"):
+            size = path.stat().st_size
+    except FileNotFoundError:
+        raise MissingDataError(f"no file {path}, which {PAIRS} names") from None
+    except OSError as error:
+        raise RefusedError(f"{path}: {error.strerror}") from None
+    if size > MOST_BYTES:
+        raise RefusedError(f"{path}: more than {MOST_BYTES // 2**20} MiB of sentence pairs")
+    return path
+
+
 def _bytes_of_mnist() -> bytes:
     images = mnist()
     return images.pixels.tobytes() + images.classes.tobytes() + str(images.trained).encode()
@@ -136,6 +164,7 @@ SETS: dict[str, Callable[[], bytes]] = {
     "mnist": _bytes_of_mnist,
     "english": lambda: english().encode(),
     "text": lambda: text().encode(),
+    "pairs": lambda: pairs().read_bytes(),
 }
 """What a task may name as its data, and how to get at all of it."""
 

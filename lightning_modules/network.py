@@ -3,28 +3,39 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightning_modules.architectures.base import Layer, Path, Recurrent
+from lightning_modules.architectures.base import Layer, Path, Recurrent, State
+from lightning_modules.decoding import decode
 from lightning_modules.kernel.running import Kernel, kernel_for
+from lightning_modules.reading import read
 from lightning_modules.stack import Bidirectional, parts_of
-from lightning_modules.tasks.base import Batch
+from lightning_modules.tasks.base import Batch, Reply
 
 SPEEDS: tuple[Path, ...] = ("kernel", "fused", "scan", "loop")
 
 
 class Network(nn.Module):
-    """A layer, or a stack of them, with a linear read-out, at the last step or at each."""
+    """A layer, or a stack of them, with a linear read-out, at the last step or at each.
+
+    Of a task with a `reply` it is a language model of sources and replies: trained on what was
+    said, scored on what it says itself, the likeliest symbol at each step.
+    """
 
     def __init__(
-        self, layer: Layer | Bidirectional, output_size: int, answer: Literal["last", "each"]
+        self,
+        layer: Layer | Bidirectional,
+        output_size: int,
+        answer: Literal["last", "each"],
+        reply: Reply | None = None,
     ) -> None:
         super().__init__()
         self.layer = layer
         self.answer = answer
+        self.reply = reply
         self.read_out = nn.Linear(layer.output_size, output_size)
 
     def encode(self, inputs: Shaped[Tensor, "batch time ..."]) -> Float[Tensor, "batch time input"]:
@@ -45,7 +56,20 @@ class Network(nn.Module):
 
     def predict(self, batch: Batch) -> Float[Tensor, "batch ... output"]:
         """Answer a batch as it is scored; the same as `forward` unless a network decodes."""
-        return self(batch.inputs)
+        return self(batch.inputs) if self.reply is None else decode(self, batch.inputs, self.reply)
+
+    def listen(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]) -> State:
+        """Read the sources of a task with a `reply`."""
+        # What sees both directions has no next symbol to say: a study with such an arm is refused.
+        assert isinstance(self.layer, Layer)
+        return read(self.layer, self.encode(source), lengths)[1]
+
+    def speak(
+        self, shown: Int[Tensor, " batch"], memory: State
+    ) -> tuple[Float[Tensor, "batch output"], State]:
+        """Read one more symbol, and answer it."""
+        y, memory = self.layer(self.encode(shown[:, None]), memory)
+        return self.read_out(y[:, -1]), memory
 
 
 def count_parameters(module: nn.Module) -> int:

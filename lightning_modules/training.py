@@ -120,17 +120,29 @@ class Training(pl.LightningModule):
 
     def evaluate(self, batch: Batch) -> tuple[float, float]:
         """Score a batch: (loss, score), in evaluation mode, from a generator of its own."""
+        outputs = self._answers(batch)
+        return float(self.task.loss(outputs, batch)), self.task.score(outputs, batch)
+
+    def test(self, lag: int | None = None) -> dict[str, float]:
+        """Score the test split on the weights as they are, at another lag where given.
+
+        Gives `loss`, `score` and what else the task measures, by name.
+        """
+        batch = self.data.evaluation("test", lag)
+        outputs = self._answers(batch)
+        return {
+            "loss": float(self.task.loss(outputs, batch)),
+            "score": self.task.score(outputs, batch),
+            **self.task.measures(outputs, batch),
+        }
+
+    def _answers(self, batch: Batch) -> Tensor:
         reseed(self.data.seed, "evaluation", self.step)
         self.network.eval()
         with torch.no_grad():
             outputs = self.network.predict(batch)
-            loss, score = float(self.task.loss(outputs, batch)), self.task.score(outputs, batch)
         self.network.train()
-        return loss, score
-
-    def test(self, lag: int | None = None) -> tuple[float, float]:
-        """Score the test split on the weights as they are, at another lag where given."""
-        return self.evaluate(self.data.evaluation("test", lag))
+        return outputs
 
     @property
     def is_over(self) -> bool:

@@ -19,6 +19,7 @@ GOLDEN: dict[str, tuple[int, str]] = {
     "copy_memory/henaff": (1, "4e4a0f2ed00c92b0"),
     "copy_memory/reversed": (1, "fd7fa2aa4343cf62"),
     "copy_memory/small": (1, "cc3816f45f215e5a"),
+    "copy_translation/digits": (1, "988cdda7bbc5d5d8"),
     "cycle_navigation/deletang": (1, "1265a0b1740bf761"),
     "delayed_echo/continuous": (1, "a1b538a04e057a28"),
     "delayed_echo/symbols": (1, "d18f78d23f7088d5"),
@@ -36,12 +37,14 @@ GOLDEN: dict[str, tuple[int, str]] = {
     "multiplication/pascanu": (1, "f9134a1f810776d9"),
     "noiseless_memorization/five_bit": (1, "ffa1038007cf07fb"),
     "noiseless_memorization/twenty_bit": (1, "591802512fda3a1d"),
+    "number_words/lists": (1, "b2ca2a11c6547c51"),
     "parity/deletang": (1, "81e58d690412c4e0"),
     "permuted_digits/mnist_pixels": (1, "7bede4598c9ca102"),
     "permuted_digits/pixels": (1, "0a3d094c7a144e83"),
     "random_permutation/pascanu": (1, "55d993686940887b"),
     "random_permutation/sutskever": (1, "55d993686940887b"),
     "reverse_string/deletang": (1, "993159f63e10fb1e"),
+    "reverse_translation/digits": (1, "9735885eadfa2c86"),
     "s5/a5": (1, "974af79371776c67"),
     "s5/s3": (1, "ea1962ad253ee516"),
     "s5/s5": (1, "345179de9f570db0"),
@@ -55,6 +58,7 @@ GOLDEN: dict[str, tuple[int, str]] = {
     "temporal_order/hs97_3": (1, "3dac8b60e7221943"),
     "temporal_order/pascanu": (1, "a516323d70c6b716"),
     "temporal_order/pascanu3": (1, "3d9f789fbb0282c5"),
+    "translation/file": (1, "22cbb0a8d840418b"),
 }
 
 NOT_PINNED = {"character_lm/english": "the text is that of the Python that runs"}

@@ -46,9 +46,23 @@ def put_in_place() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_mnist(folder)
     (folder / "text.txt").write_text(varied(), encoding="utf-8")
+    (folder / "pairs.tsv").write_text(pairs(), encoding="utf-8")
     os.environ["LONGDEP_TEST_DATA"] = str(folder)
     os.environ[data_sets.FOLDER] = str(folder)
     os.environ[data_sets.TEXT] = str(folder / "text.txt")
+    os.environ[data_sets.PAIRS] = str(folder / "pairs.tsv")
+
+
+def pairs() -> str:
+    """Write sentence pairs of all lengths to 100: the target says the words backwards, some not."""
+    words = "the quick brown fox jumps over a lazy dog again so it goes".split()
+    generator = np.random.default_rng(5)
+    lines = ["das ist gut\tthat is good"]
+    for count in range(2200):
+        source = [words[n] for n in generator.integers(len(words), size=1 + count % 100)]
+        target = [word.upper() for word in reversed(source) if word != "again"] or ["-"]
+        lines.append(f"{' '.join(source)}\t{' '.join(target)}")
+    return "\n".join(dict.fromkeys(lines)) + "\n"
 
 
 def varied() -> str:

@@ -24,7 +24,8 @@ class Oracle(NamedTuple):
     where evidence may stand at the lag `at`, so that a window too narrow is seen as well as one too
     wide; `distances` how far it is there, at least and at most, from the first evidence to the
     first scored step; `is_defined` at which lags there is something for every draw to draw from.
-    `letters` are the symbols of the worked example, where they are no numbers. `replaced` picks, of
+    `letters` are the symbols of the worked example, where they are no numbers, and `said` those of
+    its answers, where they are others. `replaced` picks, of
     the evidence, what can be another example's without the question losing its sense.
     """
 
@@ -35,4 +36,5 @@ class Oracle(NamedTuple):
     is_defined: Callable[[int], bool]
     at: int = LAG
     letters: Sequence[str] = ""
+    said: Sequence[str] = ""
     replaced: Callable[[list[int]], list[int]] = list

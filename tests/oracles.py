@@ -3,6 +3,7 @@
 import oracles_association
 import oracles_copy
 import oracles_data
+import oracles_replies
 import oracles_tracking
 import oracles_values
 from oracle_case import Oracle
@@ -13,4 +14,5 @@ ORACLES: dict[str, Oracle] = {
     **oracles_association.ORACLES,
     **oracles_tracking.ORACLES,
     **oracles_data.ORACLES,
+    **oracles_replies.ORACLES,
 }

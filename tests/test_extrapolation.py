@@ -58,10 +58,10 @@ def test_a_lag_that_cannot_be_tested_at_is_refused_in_one_line(lags: Any, line: 
 def test_every_lag_is_in_the_log_and_the_frames_under_its_own_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: dict[int | None, tuple[float, float]] = {}
+    seen: dict[int | None, dict[str, float]] = {}
     test = Training.test
 
-    def kept(training: Training, lag: int | None = None) -> tuple[float, float]:
+    def kept(training: Training, lag: int | None = None) -> dict[str, float]:
         seen[lag] = test(training, lag)
         return seen[lag]
 
@@ -72,7 +72,7 @@ def test_every_lag_is_in_the_log_and_the_frames_under_its_own_name(
     folder.reconcile(declared)
     trial.run(one, folder.trial(one.id), is_debugged=True)
     assert list(seen) == [None, 16, 2, 5]
-    assert len(set(seen.values())) == 4
+    assert len({tuple(found.values()) for found in seen.values()}) == 4
 
     frames = sources.load(folder.path)
     assert dict(frames.tests.dtypes.astype(str)) == sources.TESTS
@@ -81,12 +81,12 @@ def test_every_lag_is_in_the_log_and_the_frames_under_its_own_name(
     found = frames.tests.set_index("test_lag")
     assert found.index.tolist() == [16, 2, 5]
     for lag in (16, 2, 5):
-        assert tuple(found.loc[lag, ["loss", "score"]]) == seen[lag]
+        assert dict(found.loc[lag, ["loss", "score"]]) == seen[lag]
         assert tuple(found.loc[lag, ["chance_loss", "chance_score"]]) == (1 / 6, 0)
 
     runs, _ = analysis.load(folder.path)
-    assert tuple(runs.loc[0, ["test/loss", "test/score"]]) == seen[None]
-    assert tuple(runs.loc[0, ["test/5/loss", "test/5/score"]]) == seen[5]
+    for at, place in ((None, "test"), (5, "test/5")):
+        assert {name: runs.loc[0, f"{place}/{name}"] for name in ("loss", "score")} == seen[at]
 
 
 def test_where_nothing_else_is_tested_the_frames_are_what_they_were(tmp_path: Path) -> None:

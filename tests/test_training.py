@@ -177,4 +177,5 @@ def test_the_test_split_is_its_own() -> None:
     trained, _ = training()
     validation, test = (trained.data.evaluation(split) for split in ("validation", "test"))
     assert not torch.equal(validation.inputs, test.inputs)
-    assert trained.test() == trained.evaluate(test)
+    loss, score = trained.evaluate(test)
+    assert trained.test() == {"loss": loss, "score": score}

@@ -1,7 +1,7 @@
 """What every task promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
@@ -102,6 +102,40 @@ class Baseline:
     play: Callable[[Batch], Float[Tensor, "batch ..."]]
 
 
+@dataclass(frozen=True)
+class Reply:
+    """How an answer is said symbol by symbol, where each step is shown what was said before.
+
+    The inputs are a source, then the symbol `start`, then the reply so far: the class c, once said,
+    is shown as `start + 1 + c`. Behind the reply nothing but its `end` is shown. `source` and
+    `words` are what the symbols of the source and the classes of the reply are called.
+    """
+
+    source: tuple[str, ...]
+    words: tuple[str, ...]
+    end: int
+
+    @property
+    def start(self) -> int:
+        """The symbol that ends the source; those of the source are below it."""
+        return len(self.source)
+
+    @property
+    def input_size(self) -> int:
+        """How many input symbols there are."""
+        return self.start + 1 + len(self.words)
+
+    def name(self, symbol: int) -> str:
+        """Give what an input symbol is called: `>` asks, what was said before has a stroke."""
+        if symbol <= self.start:
+            return (*self.source, ">")[symbol]
+        return f"{self.words[symbol - self.start - 1]}'"
+
+    def shown(self, said: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Give the input symbols that show what was said."""
+        return self.start + 1 + said
+
+
 class Task(ABC):
     """A generator of sequences whose answer needs an input far back.
 
@@ -132,6 +166,11 @@ class Task(ABC):
     """The score from which the task counts as solved; None where nobody can say, as of `chance`."""
     why_no_chance: ClassVar[str] = ""
     """The reason, where `chance` is None."""
+    replies: ClassVar[bool] = False
+    """Whether the answer is said symbol by symbol; `reply` then says how."""
+    reply: Reply | None = None
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the data as it was found, a line each."""
 
     def __init__(self, dialect: str) -> None:
         if dialect not in self.dialects:
@@ -160,6 +199,14 @@ class Task(ABC):
     def chance(self, lag: int) -> Chance | None:
         """Give the best strategy without memory, or None where none can be stated."""
 
+    def measures(self, outputs: Float[Tensor, "batch ..."], batch: Batch) -> dict[str, float]:
+        """Give what else is worth knowing of answers, by name; taken on the test alone."""
+        return {}
+
+    def lags_up_to(self, lag: int) -> Sequence[int]:
+        """List the lags that can be drawn, from the smallest to this one."""
+        return range(self.smallest_lag[self.dialect], lag + 1)
+
     def baselines(self, lag: int) -> tuple[Baseline, ...]:
         """List partial solutions, worst first, so that a plateau says what was learned."""
         return ()
@@ -183,6 +230,13 @@ class FiniteTask(Task):
     ) -> Batch:
         """Make the examples of these numbers."""
 
+    def within(
+        self, numbers: Shaped[np.ndarray, " count"], lag: int
+    ) -> Shaped[np.ndarray, " some"]:
+        """Keep those of some examples that can be drawn at a lag: all, unless overridden."""
+        return numbers
+
     def sample(self, batch: int, lag: int, generator: np.random.Generator) -> Batch:
         """Draw examples of the whole set, each as likely as the others."""
-        return self.take(generator.integers(self.count, size=batch), lag, generator)
+        among = self.within(np.arange(self.count), lag)
+        return self.take(among[generator.integers(len(among), size=batch)], lag, generator)
