@@ -59,8 +59,11 @@ def recipe(study: Study) -> str:
         if r.stop == "solved"
         else "every trial runs to the last step"
     )
+    rate = (
+        "the learning rate of its tuning" if study.tuning else f"learning rate {r.learning_rate:g}"
+    )
     return (
-        f"{plain(r.optimizer)} at learning rate {r.learning_rate:g}, gradients {clip}, batches of "
+        f"{plain(r.optimizer)} at {rate}, gradients {clip}, batches of "
         f"{r.batch}, at most {r.steps:,} steps; validation on {r.validation_size:,} examples every "
         f"{r.validation_every} steps, {stop}; test once at the end, on {r.test_size:,} examples."
     )
@@ -70,6 +73,8 @@ def inequalities(study: Study) -> list[str]:
     """Say, a line each, where the arms are not trained alike."""
     lines = []
     for field in dataclasses.fields(Recipe):
+        if field.name == "learning_rate" and study.tuning:
+            continue  # each has the one that was chosen for it, as its tuning shows
         values = {arm.label: getattr(arm.recipe, field.name) for arm in study.arms}
         if len(set(values.values())) > 1:
             told = ", ".join(f"{plain(arm)} {value}" for arm, value in values.items())

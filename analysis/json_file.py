@@ -135,6 +135,13 @@ class Object:
             raise self.error(key, f"whole numbers expected, got {values!r:.60}")
         return tuple(values)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Give a list of numbers."""
+        values = self.take(key, list)
+        if not all(type(v) in (int, float) and abs(v) < 2**53 for v in values):
+            raise self.error(key, f"numbers expected, got {values!r:.60}")
+        return tuple(map(float, values))
+
 
 _NAMES: dict[Any, str] = {
     str: "text",

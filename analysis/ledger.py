@@ -126,6 +126,8 @@ def without_folder(error: Exception, folder: Path) -> str:
 
 
 def _entry(study_folder: Path, trial: Planned, stale: list[str]) -> Entry:
+    if not trial.id:  # it has none before its learning rate is chosen
+        return Entry(trial, "missing")
     folder = study_folder / trial.id
     try:
         if result := read_result(folder, trial.id):

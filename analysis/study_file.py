@@ -83,8 +83,27 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The learning rate that tuning chose for an arm on a task."""
+
+    arm: str
+    task: str
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What was tried before the study's own trials, on seeds of its own, and what was chosen."""
+
+    learning_rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+    trials: int
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """A trial of the plan."""
+    """A trial of the plan. Its id is empty until tuning has chosen its learning rate."""
 
     id: str
     arm: str
@@ -120,6 +139,7 @@ class Study:
     claims: tuple[Claim, ...]
     trials: tuple[Planned, ...]
     extensions: tuple[Extension, ...] = ()
+    tuning: Tuning | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -180,15 +200,9 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
             for axis in top.objects("tasks")
         ),
         claims=tuple(_claim(claim) for claim in top.objects("claims")),
-        trials=tuple(
-            Planned(
-                id=trial.key,
-                arm=trial.take("arm", str),
-                task=trial.take("task", str),
-                lag=trial.take("lag", int),
-                seed=trial.take("seed", int),
-            )
-            for trial in top.named_objects("trials")
+        trials=(
+            *(_planned(trial, trial.key or "''") for trial in top.named_objects("trials")),
+            *(_planned(trial, "") for trial in _listed(top, "waiting")),
         ),
         extensions=tuple(
             Extension(
@@ -197,11 +211,43 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
                 trials=extension.take("trials", int),
                 done=extension.take("done", int),
             )
-            for extension in (top.objects("extensions") if top.maybe("extensions", list) else [])
+            for extension in _listed(top, "extensions")
         ),
+        tuning=_tuning(top) if top.maybe("tuning", dict) else None,
     )
     _check(study, path)
     return study
+
+
+def _listed(top: Object, key: str) -> list[Object]:
+    return top.objects(key) if top.maybe(key, list) else []
+
+
+def _planned(trial: Object, id_: str) -> Planned:
+    return Planned(
+        id=id_,
+        arm=trial.take("arm", str),
+        task=trial.take("task", str),
+        lag=trial.take("lag", int),
+        seed=trial.take("seed", int),
+    )
+
+
+def _tuning(top: Object) -> Tuning:
+    tuning = top.object("tuning")
+    return Tuning(
+        learning_rates=tuning.numbers("learning_rates"),
+        seeds=tuning.wholes("seeds"),
+        trials=tuning.take("trials", int),
+        choices=tuple(
+            Choice(
+                arm=choice.take("arm", str),
+                task=choice.take("task", str),
+                learning_rate=choice.take("learning_rate", float),
+            )
+            for choice in _listed(top, "tuned")
+        ),
+    )
 
 
 def _recipe(recipe: Object) -> Recipe:
@@ -242,10 +288,18 @@ def _check(study: Study, path: Path) -> None:
             raise StudyFileError(f"{path}: no arm {label!r:.60}")
     seen = set()
     for trial in study.trials:
-        if not re.fullmatch("[0-9a-f]{16}", trial.id):
+        place = f"trials.{trial.id}" if trial.id else "waiting"
+        if trial.id and not re.fullmatch("[0-9a-f]{16}", trial.id):
             raise StudyFileError(f"{path}: trials: {trial.id!r:.60} is no trial id")
         if trial.arm not in labels or trial.lag not in lags.get(trial.task, ()):
-            raise StudyFileError(f"{path}: trials.{trial.id}: not in the grid of arms, tasks, lags")
+            raise StudyFileError(f"{path}: {place}: not in the grid of arms, tasks, lags")
         if (where := (*trial.group, trial.seed)) in seen:
-            raise StudyFileError(f"{path}: trials.{trial.id}: the same trial is planned twice")
+            raise StudyFileError(f"{path}: {place}: the same trial is planned twice")
         seen.add(where)
+    pairs = set()
+    for choice in study.tuning.choices if study.tuning else ():
+        if choice.arm not in labels or choice.task not in lags:
+            raise StudyFileError(f"{path}: tuned: no {choice.arm!r:.60} on {choice.task!r:.60}")
+        if (pair := (choice.arm, choice.task)) in pairs:
+            raise StudyFileError(f"{path}: tuned: two choices for {pair!r:.120}")
+        pairs.add(pair)

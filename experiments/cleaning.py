@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from experiments.folder import StudyFolder
@@ -23,6 +23,10 @@ class Cleaned:
     trials: int = 0
     kept: int = 0
     running: int = 0
+
+    def __add__(self, other: "Cleaned") -> "Cleaned":
+        """Give what was removed and left of both."""
+        return Cleaned(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 def clean(folder: StudyFolder, trial_ids: list[str], *, is_dry: bool) -> Cleaned:

@@ -14,7 +14,6 @@ from experiments import cli_bench, cli_registry, cli_report, cli_upkeep, opening
 from experiments.cli_lines import Commands, console, say
 from experiments.cli_names import Add, Allow, Only, Out, Seeds, StudyName, Workers
 from experiments.folder import StudyFolder
-from experiments.loading import StudyError
 from experiments.study import Study
 from experiments.watching import Look, watch
 
@@ -111,40 +110,21 @@ def run(
     Exit status: 0 all done; 1 a trial failed; 2 refused, nothing was created; 75 told to stop
     (SIGTERM, SIGUSR1, SIGHUP) or a trial was; 130 Ctrl-C.
     """
-    from experiments import planning, running
-    from experiments.selection import select
+    from experiments.launching import Launch
 
     declared, folder = opening.declared(study, out, add, allow, seeds)
-    trials = select(declared, only or [])
-    folder.check(declared, is_extended=extend, is_added=bool(add))
-    stale = folder.stale(trials)
-    if stale and not (rerun_stale or keep_stale):
-        files = sorted({file for names in stale.values() for file in names})
-        raise StudyError(
-            f"{len(stale)} finished trials are stale: {', '.join(files)} changed since; "
-            "--rerun-stale runs them again, --keep-stale keeps them"
-        )
-    again = {trial_id: folder.result(trial_id) for trial_id in stale} if rerun_stale else {}
-    missing = [t for t in trials if folder.result(t.id) is None or t.id in again]
-    if not missing:
-        folder.reconcile(declared, is_extended=extend, is_added=bool(add))
-        say(f"all {len(trials)} trials are done in {folder.path}")
-        return
-    for line in planning.inequalities(declared):
-        say(line, style="yellow")
-    running.run(
-        declared,
-        folder,
-        trials,
-        missing,
-        again,
+    launch = Launch(
+        only=only or [],
         is_extended=extend,
         is_added=bool(add),
         workers=workers,
         is_foreground=foreground,
         is_online=online,
+        is_stale_rerun=rerun_stale,
+        is_stale_kept=keep_stale,
     )
-    say(f"report: longdep report {study}" + (f" --out {out}" if out else ""))
+    if launch.run(declared, folder):
+        say(f"report: longdep report {study}" + (f" --out {out}" if out else ""))
 
 
 class StatusCommand(TyperCommand):
@@ -187,7 +167,7 @@ def status(
         watch(console, lambda: _look(declared, folder, study), seconds)
 
 
-def _look(declared: Study, folder: StudyFolder, reference: str) -> Look:
+def _look(declared: Study, folder: StudyFolder, reference: str | None) -> Look:
     from analysis import ledger
 
     taken = ledger.take(folder.path, folder.stale(declared.trials()))
@@ -212,11 +192,33 @@ def _look(declared: Study, folder: StudyFolder, reference: str) -> Look:
     changed = Counter((entry.trial.arm, ", ".join(entry.stale)) for entry in taken.stale)
     for (arm, files), n in changed.items():
         parts.append(Text(f"stale: {n} trials of {arm}: {files} changed", style="red"))
-    if taken.open:
-        parts.append(Text(f"to go on: longdep run {reference}"))
     # What failed or is damaged waits for somebody to run it again.
     waiting = taken.states["failed"] + taken.states["damaged"]
-    return Look(Group(*parts), line, is_over=len(taken.open) == waiting)
+    is_over = len(taken.open) == waiting
+    if declared.tuning is not None:
+        parts += [Text(f"tuned: {choice.text}") for choice in declared.choices]
+        if any(not entry.trial.id for entry in taken):
+            before = _tuning(declared, folder)
+            line += f"; {before.line}"
+            parts.append(before.view)
+            is_over = before.is_over
+    if taken.open and reference is not None:
+        parts.append(Text(f"to go on: longdep run {reference}"))
+    return Look(Group(*parts), line, is_over=is_over)
+
+
+def _tuning(declared: Study, folder: StudyFolder) -> Look:
+    """Look at a tuning that is not over: it waits for a hand where a trial of it failed."""
+    from analysis import ledger
+
+    its = folder.tuning.recorded()
+    if its is None:
+        line = f"tuning: {declared.tuning_size} planned, {declared.tuning_size} missing"
+        return Look(Text(line), line, is_over=False)
+    look = _look(its, folder.tuning, None)
+    # Once it is done, the launcher goes on by itself.
+    is_over = look.is_over and bool(ledger.take(folder.tuning.path).open)
+    return Look(look.view, look.line, is_over=is_over)
 
 
 app.add_typer(cli_report.app)

@@ -76,8 +76,7 @@ def retry(
         trials,
         missing,
         {trial_id: folder.result(trial_id) for trial_id in again},
-        is_extended=False,
-        is_added=False,
+        reconcile=lambda: folder.reconcile(declared),
         workers=workers,
         is_foreground=False,
         is_online=False,
@@ -104,7 +103,10 @@ def clean(
     from experiments.preflight import size
 
     declared, folder = opening.recorded(study, out)
-    done = cleaning.clean(folder, [trial.id for trial in declared.trials()], is_dry=dry_run)
+    done = cleaning.Cleaned()
+    for place, its in ((folder, declared), (folder.tuning, declared.tuning_study)):
+        trials = its.trials() if its else []
+        done += cleaning.clean(place, [trial.id for trial in trials], is_dry=dry_run)
     verb = "would remove" if dry_run else "removed"
     say(f"{verb} {done.files:,} files, {size(done.size)}, of {done.trials:,} finished trials")
     if done.kept:

@@ -1,5 +1,6 @@
 """What is wrong with a study's folder, and the command that mends it. Reads only."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from analysis import ledger
 from analysis.json_file import StudyFileError, inside
 from experiments import cleaning
-from experiments.folder import OWN, StudyFolder
+from experiments.folder import OWN, TUNING, StudyFolder
 from experiments.locking import is_claimed
 
 
@@ -43,11 +44,11 @@ def examine(folder: StudyFolder, reference: str) -> Iterator[Complaint]:
             "study.json", ledger.without_folder(error, folder.path), f"longdep run {reference}"
         )
         return
-    listed = {entry.trial.id for entry in taken}
+    listed = {entry.trial.id for entry in taken if entry.trial.id}
     if listed != planned:
         problem = f"{len(planned ^ listed)} trials of its list are not those of its declaration"
         yield Complaint("study.json", problem, f"longdep run {reference} --out ANOTHER")
-    for entry in taken:
+    for entry in (entry for entry in taken if entry.trial.id):
         path = folder.trial(entry.trial.id)
         if path.is_symlink():
             yield Complaint(path.name, "a link, not a folder", f"rm {path}")
@@ -64,6 +65,9 @@ def examine(folder: StudyFolder, reference: str) -> Iterator[Complaint]:
         files = sorted({file for entry in stale for file in entry.stale})
         problem = f"{len(stale)} finished trials are of older code: {', '.join(files)} changed"
         yield Complaint("stale", problem, f"longdep run {reference} --rerun-stale")
+    if study.tuning is not None and folder.tuning.file.exists():
+        for found in examine(folder.tuning, str(folder.tuning.path)):
+            yield dataclasses.replace(found, place=f"{TUNING}/{found.place}")
 
 
 def wound_of(trial: Path, log: str, log_sha256: str, weights_sha256: str) -> str | None:

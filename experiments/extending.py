@@ -31,7 +31,7 @@ def compare(recorded: Study, asked: Study) -> Change:
 
 
 def _conflict(recorded: Study, asked: Study) -> str | None:
-    for field in ("name", "question", "claims"):
+    for field in ("name", "question", "claims", "tuning"):
         if found := first_difference(getattr(recorded, field), getattr(asked, field), field):
             return found
     old, new = recorded.resolved_reference, asked.resolved_reference
@@ -43,6 +43,12 @@ def _conflict(recorded: Study, asked: Study) -> str | None:
         if now is not None and now.id != trial.id:
             return first_difference(_declared(trial), _declared(now), "")
     before, after = _axes(recorded), _axes(asked)
+    if recorded.tuning is not None:
+        for of in recorded.tasks:
+            more = [lag for lag in after.get(f"lags of {of.task}", ()) if lag not in of.lags]
+            if more:
+                at = ", ".join(map(str, of.lags))
+                return f"lags of {of.task}: the learning rate was tuned at {at}, not at {more[0]}"
     for axis, values in before.items():
         gone = [str(value) for value in values if value not in after.get(axis, ())]
         if gone:
@@ -70,7 +76,7 @@ def _axes(study: Study) -> dict[str, tuple[Any, ...]]:
 
 def _cells(study: Study) -> dict[Cell, Trial]:
     # One seed stands for all: a trial holds nothing else that depends on it.
-    trials = study.model_copy(update={"seeds": study.seeds[:1]}).trials()
+    trials = study.untuned.model_copy(update={"seeds": study.seeds[:1]}).trials()
     return {(t.arm.label, f"{t.task}/{t.dialect}", t.lag, 0): t.model_copy(update={"seed": 0})
             for t in trials}  # fmt: skip
 

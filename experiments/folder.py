@@ -7,16 +7,23 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from analysis.json_file import StudyFileError, read_bytes
 from experiments import code, extending, locking
 from experiments.durable import write_json
-from experiments.loading import StudyError, from_record, parsed
+from experiments.loading import StudyError, from_record, one_line, parsed
 from experiments.study import Claim, Study, Trial
+from experiments.tuning import Choice
 from lightning_modules import registry, task_names
 
 SCHEMA = 1
 MAX_RESULT_BYTES = 2**20
-OWN = ("study.json", locking.NAME)
+_CHOICES = TypeAdapter(tuple[Choice, ...])
+TUNING = "tuning"
+"""The folder, within a study's, of the study that its tuning is."""
+
+OWN = ("study.json", locking.NAME, TUNING)
 
 
 class StudyFolder:
@@ -30,8 +37,15 @@ class StudyFolder:
         """Give the folder of a trial."""
         return self.path / trial_id
 
+    @property
+    def tuning(self) -> "StudyFolder":
+        """The folder of its tuning."""
+        return StudyFolder(self.path / TUNING)
+
     def recorded(self) -> Study | None:
-        """Read the study that the folder was made for, or None where there is none yet.
+        """Read the study that the folder was made for, with what its tuning has come to so far.
+
+        None where there is none yet.
 
         Raises
         ------
@@ -54,7 +68,18 @@ class StudyFolder:
         declared = record.get("declaration")
         tasks = _listed(declared, "tasks") if isinstance(declared, dict) else []
         outside |= {task_names.name_of(str(axis.get("task"))) for axis in tasks}
-        return from_record(record, str(self.file), outside), record
+        study = from_record(record, str(self.file), outside)
+        return study.with_choices(self._choices(study, record)), record
+
+    def _choices(self, study: Study, record: dict[str, Any]) -> tuple[Choice, ...]:
+        try:
+            found = _CHOICES.validate_json(json.dumps(record.get("tuned", [])))
+            study.with_choices(found)
+        except ValidationError as error:
+            raise StudyError(f"{self.file}: tuned: {one_line(error)}") from None
+        except ValueError as error:
+            raise StudyError(f"{self.file}: {error}") from None
+        return found
 
     def check(self, study: Study, *, is_extended: bool = False, is_added: bool = False) -> None:
         """Hold a study against the one that the folder was made for.
@@ -89,18 +114,34 @@ class StudyFolder:
             change = self._change(study, recorded, old, is_extended=is_extended, is_added=is_added)
             if change is None or not change.added:
                 return
-            known = {trial.id for trial in recorded.trials()}
+            known = {trial.id for trial in recorded.untuned.trials()}
             extension = {
                 "on": datetime.datetime.now(datetime.UTC).date().isoformat(),
                 "added": change.text(),
-                "trials": len({trial.id for trial in study.trials()} - known),
+                "trials": len({trial.id for trial in study.untuned.trials()} - known),
                 # Whoever adds seeds after a look at the results has to say how many there were.
-                "done": sum(self.result(trial_id) is not None for trial_id in known),
+                "done": sum(self.result(trial.id) is not None for trial in recorded.trials()),
                 "before": old["declaration"],
             }
+            extended = record(study.with_choices(recorded.choices))
             write_json(
-                self.file, {**record(study), "extensions": [*_listed(old, "extensions"), extension]}
+                self.file, {**extended, "extensions": [*_listed(old, "extensions"), extension]}
             )
+
+    def settle(self, choices: tuple[Choice, ...]) -> Study:
+        """Write what tuning has come to, and give the study with all that is chosen.
+
+        A choice is made once: what another process has written meanwhile stays.
+        """
+        with locking.alone(self.path):
+            study, old = self._read()
+            made = {(choice.arm, choice.task) for choice in study.choices}
+            new = tuple(each for each in choices if (each.arm, each.task) not in made)
+            if new:
+                study = study.with_choices((*study.choices, *new))
+                kept = {key: old[key] for key in ("extensions",) if key in old}
+                write_json(self.file, {**record(study), **kept})
+        return study
 
     def _change(
         self,
@@ -169,6 +210,17 @@ class StudyFolder:
 
 def record(study: Study) -> dict[str, Any]:
     """Give what `study.json` holds: the declaration, and what an analysis needs to read it."""
+    known = {_cell(trial) for trial in study.trials()}
+    waiting = [trial for trial in study.untuned.trials() if _cell(trial) not in known]
+    tuned = {
+        "tuning": {
+            "learning_rates": study.tuning.learning_rate,
+            "seeds": study.tuning.own_seeds,
+            "trials": study.tuning_size,
+        },
+        "tuned": [choice.model_dump(mode="json") for choice in study.choices],
+        "waiting": [_place(trial) for trial in waiting],
+    } if study.tuning else {}  # fmt: skip
     return {
         "schema": SCHEMA,
         "name": study.name,
@@ -192,17 +244,23 @@ def record(study: Study) -> dict[str, Any]:
         ],
         "claims": [_claim(claim) for claim in study.resolved_claims],
         "budget": study.budget.model_dump(exclude_none=True),
-        "trials": {
-            trial.id: {
-                "arm": trial.arm.label,
-                "task": trial.place,
-                "lag": trial.lag,
-                "seed": trial.seed,
-            }
-            for trial in study.trials()
-        },
+        "trials": {trial.id: _place(trial) for trial in study.trials()},
+        **tuned,
         "declaration": study.model_dump(mode="json"),
     }
+
+
+def _place(trial: Trial) -> dict[str, Any]:
+    return {
+        "arm": trial.arm.label,
+        "task": trial.place,
+        "lag": trial.lag,
+        "seed": trial.seed,
+    }
+
+
+def _cell(trial: Trial) -> tuple[Any, ...]:
+    return tuple(_place(trial).values())
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

@@ -9,12 +9,16 @@ from rich.table import Table
 from experiments import timing
 from experiments.cli_lines import console, say
 from experiments.folder import StudyFolder
-from experiments.study import Study
+from experiments.study import Study, Trial
+from experiments.tuning import base
 
 
 def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
     """Print the plan of a study; creates nothing."""
-    trials = study.trials()
+    recorded = folder.recorded() if study.tuning else None
+    study = study.with_choices(recorded.choices) if recorded else study
+    known = {(trial.group, trial.seed): trial for trial in study.trials()}
+    trials = [known.get((trial.group, trial.seed), trial) for trial in study.untuned.trials()]
     missing = [trial for trial in trials if folder.result(trial.id) is None]
     say(f"{study.name}: {study.question}", style="bold")
     places = sum(len(axis.lags) for axis in study.tasks)
@@ -22,6 +26,15 @@ def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
         f"{len(study.resolved_arms)} arms x {places} (task, lag) x {len(study.seeds)} seeds "
         f"= {len(trials)} trials; {len(trials) - len(missing)} done in {folder.path}"
     )
+    before = _tuning_left(study, folder)
+    if study.tuning is not None:
+        rates = ", ".join(f"{rate:g}" for rate in study.tuning.learning_rate)
+        say(
+            f"tuned before, on seeds of its own: {study.tuning_size} trials at learning rates "
+            f"{rates}; {len(before)} left in {folder.tuning.path}"
+        )
+    for choice in study.choices:
+        say(f"tuned: {choice.text}")
     table = _table("task", "lags")
     for axis in study.tasks:
         further = f"; tested at {', '.join(map(str, axis.test_lags))}" if axis.test_lags else ""
@@ -38,6 +51,7 @@ def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
         table.add_row(*cells)
     console.print(table)
     _show_sizes(study)
+    missing = [*before, *missing]
     if not missing:
         say("nothing is left to run")
         return
@@ -48,8 +62,21 @@ def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
         say("the time is estimated where torch is installed, or a trial has finished", style="dim")
         return
     count = min(workers or timing.cores(), len(missing))
-    left = "" if len(missing) == len(trials) else f"{len(missing)} left: "
+    left = "" if len(missing) == study.size + study.tuning_size else f"{len(missing)} left: "
     say(f"{left}{estimate.text(count)}")
+
+
+def _tuning_left(study: Study, folder: StudyFolder) -> list[Trial]:
+    """Give the tuning trials that are to be run, under their arm's label: they take as long."""
+    tuning = study.tuning_study
+    made = {(choice.arm, choice.task) for choice in study.choices}
+    left = []
+    for trial in tuning.trials() if tuning else ():
+        label = base(trial.arm.label, trial.recipe.learning_rate)
+        if (label, trial.place) not in made and folder.tuning.result(trial.id) is None:
+            arm = trial.arm.model_copy(update={"label": label})
+            left.append(trial.model_copy(update={"arm": arm}))
+    return left
 
 
 def inequalities(study: Study) -> list[str]:
@@ -57,6 +84,8 @@ def inequalities(study: Study) -> list[str]:
     lines = []
     recipes = [arm.recipe for arm in study.resolved_arms if arm.recipe is not None]
     for field in type(study.recipe).model_fields:
+        if field == "learning_rate" and study.tuning:
+            continue
         values = {getattr(recipe, field) for recipe in recipes}
         if len(values) > 1:
             given = ", ".join(

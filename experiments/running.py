@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -36,13 +36,14 @@ def run(
     missing: list[Trial],
     again: dict[str, Any],
     *,
-    is_extended: bool,
-    is_added: bool,
+    reconcile: Callable[[], None],
     workers: int | None,
     is_foreground: bool,
     is_online: bool,
 ) -> None:
     """Run what is missing. `again` gives the results that are set aside first, by trial.
+
+    `reconcile` writes the study into its folder: nothing is created before everything is checked.
 
     Exit status 1: a trial failed; 75: told to stop (Ctrl-C as well), or a trial was.
     """
@@ -59,7 +60,7 @@ def run(
             finding.check_code(study)
             found = {pair: match.hidden_size for pair, match in sizes.of(study).items()}
             preflight.check_memory(missing, found)
-            folder.reconcile(study, is_extended=is_extended, is_added=is_added)
+            reconcile()
             for trial_id, result in again.items():
                 _set_aside(folder, trial_id, result)
             say(

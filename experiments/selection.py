@@ -10,12 +10,14 @@ KEYS = ("arm", "task", "lag", "seed")
 def select(study: Study, only: list[str]) -> list[Trial]:
     """Give the trials that every named key admits; a key given twice admits either value.
 
+    Of a study with tuning, those whose learning rate has been chosen.
+
     Raises
     ------
     StudyError
         When a key or a value is none of the study's.
     """
-    trials = study.trials()
+    trials = study.untuned.trials() if study.tuning else study.trials()
     wanted: dict[str, set[str]] = {}
     for part in (part for text in only for part in text.split(",")):
         key, equals, value = (piece.strip() for piece in part.partition("="))
@@ -32,7 +34,10 @@ def select(study: Study, only: list[str]) -> list[Trial]:
     found = [t for t in trials if all(_values(t)[key] & values for key, values in wanted.items())]
     if not found:
         raise StudyError(f"--only {','.join(only)}: the study has no such trial")
-    return found
+    if study.tuning is None:
+        return found
+    cells = {(trial.group, trial.seed) for trial in found}
+    return [trial for trial in study.trials() if (trial.group, trial.seed) in cells]
 
 
 def _values(trial: Trial) -> dict[str, set[str]]:

@@ -35,7 +35,7 @@ def of(study: Study) -> dict[tuple[str, str], Match]:
         wiring; the message names both.
     """
     found: dict[tuple[str, str], Match] = {}
-    for trial in study.trials():
+    for trial in study.untuned.trials():
         key = trial.arm.label, f"{trial.task}/{trial.dialect}"
         if key not in found:
             try:

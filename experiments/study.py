@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
+    PrivateAttr,
     StrictInt,
     StrictStr,
     field_validator,
@@ -27,13 +28,26 @@ from experiments.axes import (
     plain_text,
     refuse_twice,
 )
+from experiments.tuning import FIRST_SEED, SUFFIX, Choice, Tuning, refuse_others
 from lightning_modules import registry
 from lightning_modules.recipe import Declaration, Positive, Recipe, Whole
 from lightning_modules.task_names import without_folder
 
-__all__ = ["Arm", "Budget", "Claim", "Declaration", "Recipe", "Study", "TaskAxis", "Trial"]
+__all__ = [
+    "Arm",
+    "Budget",
+    "Claim",
+    "Declaration",
+    "Recipe",
+    "Study",
+    "TaskAxis",
+    "Trial",
+    "Tuning",
+]
 
 MAX_TRIALS = 10_000
+
+MAX_NAME = 64
 
 LATER = ("test_lags", "up_to")
 """Fields of a trial that came after the first ones: at their default it is what it was before."""
@@ -103,8 +117,10 @@ class Study(Declaration):
     """A question and the grid of trials that answers it: arms x tasks x lags x seeds.
 
     `seeds` is a number of seeds (0, 1, ...) or the seeds themselves. With `learning_rates` every
-    arm is run at each rate, as an arm of its own. Without claims, each arm is claimed to solve more
-    often than the reference, pooled over tasks and lags.
+    arm is run at each rate, as an arm of its own. With `tuning` the rate of each arm on each task
+    is chosen first, on validation and on other seeds, and the arms' own rates are not used. Without
+    claims, each arm is claimed to solve more often than the reference, pooled over tasks and lags;
+    `claims=None` claims nothing.
     """
 
     name: StrictStr
@@ -116,14 +132,18 @@ class Study(Declaration):
     reference: StrictStr
     recipe: Recipe = Recipe()
     learning_rates: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = ()
-    claims: Annotated[tuple[Claim, ...], BeforeValidator(as_tuple)] = ()
+    tuning: Tuning | None = None
+    claims: Annotated[tuple[Claim, ...] | None, BeforeValidator(as_tuple)] = ()
+    _choices: tuple[Choice, ...] = PrivateAttr(())
 
     @field_validator("name")
     @classmethod
     def _safe(cls, name: str) -> str:
         allowed = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-        if not (allowed and name[0].isalnum() and len(name) <= 64):
-            raise ValueError(f"{name!r:.80}: letters, digits, - and _ only; at most 64 characters")
+        if not (allowed and name[0].isalnum() and len(name) <= MAX_NAME):
+            raise ValueError(
+                f"{name!r:.80}: letters, digits, - and _ only; at most {MAX_NAME} characters"
+            )
         return name
 
     @field_validator("question")
@@ -153,7 +173,7 @@ class Study(Declaration):
         refuse_twice("arms", [arm.label for arm in self.arms])
         labels = [arm.label for arm in self.arms]
         _refuse_unknown("reference", self.reference, labels)
-        for claim in self.claims:
+        for claim in self.claims or ():
             self._check_claim(claim)
         for arm, axis in itertools.product(self.arms, self.tasks):
             if arm.looks_ahead and axis.constants.get("causal"):
@@ -161,8 +181,10 @@ class Study(Declaration):
                     f"{arm.label} on {axis.task}: the task asks for what comes next, and "
                     f"{arm.looks_ahead}, so that it would see the answer among its inputs"
                 )
-        if self.size > MAX_TRIALS:
-            raise ValueError(f"{self.size:,} trials; at most {MAX_TRIALS:,}")
+        if self.tuning is not None:
+            self._check_tuning(self.tuning)
+        if (size := self.size + self.tuning_size) > MAX_TRIALS:
+            raise ValueError(f"{size:,} trials; at most {MAX_TRIALS:,}")
         alike = [ids for ids in self._labels_by_id().values() if len(ids) > 1]
         if alike:
             raise ValueError(f"the arms {' and '.join(alike[0])} are the same under two labels")
@@ -179,10 +201,20 @@ class Study(Declaration):
         if claim.lag is not None and claim.lag not in at:
             raise ValueError(f"claims: lag {claim.lag} is none of {', '.join(map(str, at))}")
 
+    def _check_tuning(self, tuning: Tuning) -> None:
+        if self.learning_rates:
+            raise ValueError("tuning chooses a learning rate; learning_rates is for all of them")
+        if late := [seed for seed in self.seeds if seed >= FIRST_SEED]:
+            raise ValueError(f"seed {late[0]}: with tuning, seeds from {FIRST_SEED:,} are its own")
+        if len(self.name + SUFFIX) > MAX_NAME:
+            raise ValueError(f"name: with tuning at most {MAX_NAME - len(SUFFIX)} characters")
+
     def _labels_by_id(self) -> dict[str, list[str]]:
         axis, seed = self.tasks[0], self.seeds[0]
         by_id: dict[str, list[str]] = {}
         for arm in self.resolved_arms:
+            if self.tuning is not None:
+                arm = _at_rate(arm, self.tuning.learning_rate[0])
             by_id.setdefault(self._trial(arm, axis, axis.lags[0], seed).id, []).append(arm.label)
         return by_id
 
@@ -214,8 +246,8 @@ class Study(Declaration):
     @property
     def resolved_claims(self) -> tuple[Claim, ...]:
         """The claims as given, or each arm against the reference (at the same learning rate)."""
-        if self.claims:
-            return self.claims
+        if self.claims or self.claims is None:
+            return self.claims or ()
         rates = [f" lr={rate:g}" for rate in self.learning_rates] or [""]
         return tuple(
             Claim(arm=arm.label + rate, than=self.reference + rate)
@@ -226,9 +258,60 @@ class Study(Declaration):
 
     @property
     def size(self) -> int:
-        """How many trials there are."""
+        """How many trials there are, those of its tuning not among them."""
         lags = sum(len(axis.lags) for axis in self.tasks)
         return len(self.arms) * max(1, len(self.learning_rates)) * lags * len(self.seeds)
+
+    @property
+    def tuning_size(self) -> int:
+        """How many trials its tuning has."""
+        if self.tuning is None:
+            return 0
+        lags = sum(len(axis.lags) for axis in self.tasks)
+        return len(self.arms) * len(self.tuning.learning_rate) * lags * self.tuning.seeds
+
+    @property
+    def tuning_study(self) -> "Study | None":
+        """Its tuning, as a study of its own, which claims nothing."""
+        if self.tuning is None:
+            return None
+        changes = {
+            "name": self.name + SUFFIX,
+            "question": f"Which learning rate does each arm of {self.name} need?",
+            "tasks": [axis.model_copy(update={"test_lags": ()}) for axis in self.tasks],
+            "seeds": self.tuning.own_seeds,
+            "learning_rates": self.tuning.learning_rate,
+            "claims": None,
+            "tuning": None,
+        }
+        return Study(**{**dict(self), **changes})
+
+    @property
+    def untuned(self) -> "Study":
+        """The same grid at the recipes' own rates: for all that does not depend on them."""
+        study = self.model_copy(update={"tuning": None})
+        study._choices = ()
+        return study
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What tuning has come to so far."""
+        return self._choices
+
+    def with_choices(self, choices: tuple[Choice, ...]) -> "Study":
+        """Give the study with what its tuning has come to.
+
+        Raises
+        ------
+        ValueError
+            When they are not choices of this study's tuning.
+        """
+        places = {without_folder(axis.task) for axis in self.tasks}
+        known = set(itertools.product([arm.label for arm in self.arms], places))
+        refuse_others(choices, self.tuning, known)
+        study = self.model_copy()
+        study._choices = choices
+        return study
 
     def _trial(self, arm: Arm, axis: TaskAxis, lag: int, seed: int) -> Trial:
         assert arm.recipe is not None
@@ -248,19 +331,36 @@ class Study(Declaration):
         )
 
     def trials(self) -> list[Trial]:
-        """List the grid, seed by seed, so that every group has a first result early."""
+        """List the grid, seed by seed, so that every group has a first result early.
+
+        With tuning, these are the trials whose learning rate has been chosen.
+        """
+        arms = {axis.task: self._arms_on(axis) for axis in self.tasks}
         return [
             self._trial(arm, axis, lag, seed)
             for seed in self.seeds
             for axis in self.tasks
             for lag in axis.lags
-            for arm in self.resolved_arms
+            for arm in arms[axis.task]
         ]
+
+    def _arms_on(self, axis: TaskAxis) -> tuple[Arm, ...]:
+        if self.tuning is None:
+            return self.resolved_arms
+        place = without_folder(axis.task)
+        rates = {c.arm: c.learning_rate for c in self._choices if c.task == place}
+        arms = (arm for arm in self.resolved_arms if arm.label in rates)
+        return tuple(_at_rate(arm, rates[arm.label]) for arm in arms)
 
     def with_arm(self, reference: str) -> "Study":
         """Give the study with one more arm, from outside or registered."""
         arm = Arm(architecture=reference)
         return Study(**{**dict(self), "arms": (*self.arms, arm)})
+
+
+def _at_rate(arm: Arm, rate: float) -> Arm:
+    assert arm.recipe is not None
+    return arm.model_copy(update={"recipe": arm.recipe.but(learning_rate=rate)})
 
 
 def _refuse_unknown(what: str, name: str, known: list[str]) -> None:

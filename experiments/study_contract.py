@@ -56,14 +56,14 @@ def takes_a_step(trial: Trial) -> None:
 def _pairs(study: Study) -> dict[str, Trial]:
     """Give a trial of each (arm, task), at the task's smallest lag."""
     found: dict[str, Trial] = {}
-    for trial in sorted(study.trials(), key=lambda trial: trial.lag):
+    for trial in sorted(study.untuned.trials(), key=lambda trial: trial.lag):
         found.setdefault(f"{trial.arm.label} on {trial.task}/{trial.dialect}", trial)
     return found
 
 
 def _places(study: Study) -> dict[str, Trial]:
     """Give a trial of each (task, lag)."""
-    return {f"{t.task}/{t.dialect} at lag {t.lag}": t for t in study.trials()}
+    return {f"{t.task}/{t.dialect} at lag {t.lag}": t for t in study.untuned.trials()}
 
 
 CLAUSES: dict[str, tuple[Callable[[Study], dict[str, Trial]], Callable[[Trial], None]]] = {

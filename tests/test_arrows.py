@@ -20,6 +20,7 @@ MAY_NOT_IMPORT = {
     "analysis": {"experiments", "lightning_modules", "wandb", *HEAVY},
 }
 MAY_READ_ANALYSIS = {
+    "experiments/choosing.py": "a learning rate is chosen by what the logs of a tuning say",
     "experiments/cli.py": "the command shows what the analysis concludes",
     "experiments/cli_bench.py": "the command draws what it measured",
     "experiments/cli_report.py": "the command writes what the analysis concludes",
