@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from analysis import permuting
 from analysis.estimate import CONFIDENCE, median, order_interval
+from analysis.measures import restricted_mean
 from analysis.permuting import DRAWS, Exchanged, Side, Values
 
 LEAST_PAIRS = 6
@@ -113,17 +114,31 @@ def restricted_means(
     Up to the horizon, which no trial that did not solve may have stopped short of, the area under
     the Kaplan-Meier curve is the mean of each trial's steps, cut at the horizon (Royston and Parmar
     2013). Steps are known up to the interval between validations: both arms' means lie at most that
-    much too high, their difference at most that much off either way.
+    much too high, their difference at most that much off either way. The interval joins those of
+    the two means (`measures.restricted_mean`) as `superiority` does: of rates as different as 9 and
+    3 in 10, the shifts that the permutation does not reject hold less than they say.
 
     Raises
     ------
     ValueError
-        As `means`; or a trial was given up before the horizon.
+        A group lacks trials, or a trial was given up before the horizon.
     """
     pairs = [
         Pair(restricted(arm, horizon), restricted(than, horizon)) for arm, than, horizon in groups
     ]
-    return means(pairs, shift=shift, side=side, confidence=confidence)
+    below = above = 0.0
+    for arm, than, horizon in groups:
+        (mean, least, most), (other, low, high) = (
+            restricted_mean(*trials, horizon, confidence) for trials in (arm, than)
+        )
+        below += (mean - least) ** 2 + (high - other) ** 2
+        above += (most - mean) ** 2 + (other - low) ** 2
+    found = means(pairs, shift=shift, side=side, confidence=confidence)
+    return replace(
+        found,
+        low=found.effect - float(np.sqrt(below)) / len(groups),
+        high=found.effect + float(np.sqrt(above)) / len(groups),
+    )
 
 
 def restricted(trials: Steps, horizon: float) -> Values:

@@ -105,12 +105,12 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def wilson(
-    solved: npt.NDArray[np.int64], n: npt.NDArray[np.int64]
+    solved: npt.NDArray[np.int64], n: npt.NDArray[np.int64], confidence: float = CONFIDENCE
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Give the Wilson score interval of each rate."""
     from statsmodels.stats.proportion import proportion_confint
 
-    low, high = proportion_confint(solved, n, alpha=1 - CONFIDENCE, method="wilson")
+    low, high = proportion_confint(solved, n, alpha=1 - confidence, method="wilson")
     # At 0 of n and n of n the bound is exact; rounding leaves it at 1e-17.
     return np.where(solved == 0, 0.0, low), np.where(solved == n, 1.0, high)
 
