@@ -35,6 +35,7 @@ def arms(study: Study) -> Table:
         "layers": [str(arm.layers) for arm in study.arms],
         "wiring": [arm.joined for arm in study.arms],
         "direction": [arm.direction for arm in study.arms],
+        "decoder": [arm.decoder or "none" for arm in study.arms],
         "options": [
             ", ".join(f"{name}={value}" for name, value in arm.options.items()) or "none"
             for arm in study.arms
@@ -42,7 +43,12 @@ def arms(study: Study) -> Table:
         "in a line": [arm.summary for arm in study.arms],
         "from": [arm.paper for arm in study.arms],
     }
-    for column, usual in (("layers", "1"), ("wiring", "plain"), ("direction", "forwards")):
+    for column, usual in (
+        ("layers", "1"),
+        ("wiring", "plain"),
+        ("direction", "forwards"),
+        ("decoder", "none"),
+    ):
         if set(cells[column]) <= {usual}:
             del cells[column]
     return Table(name="arms", caption="The arms", cells=pd.DataFrame(cells))

@@ -32,7 +32,8 @@ class Recipe:
 class Arm:
     """What is compared. `summary` is its equation or first line, `paper` where it comes from.
 
-    The last five say how its layers are joined; of a single layer they are at their defaults.
+    From `layers` on they say how its layers are joined; of a single layer they are at their
+    defaults. `decoder` says in words what answers in sequences, where something does.
     """
 
     label: str
@@ -46,6 +47,7 @@ class Arm:
     norm: str = "none"
     output: str = "last"
     bidirectional: bool = False
+    decoder: str = ""
 
     @property
     def joined(self) -> str:
@@ -187,6 +189,7 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
                 norm=arm.maybe("norm", str) or "none",
                 output=arm.maybe("output", str) or "last",
                 bidirectional=arm.maybe("bidirectional", bool) or False,
+                decoder=_decoder(arm),
             )
             for arm in top.objects("arms")
         ),
@@ -248,6 +251,19 @@ def _tuning(top: Object) -> Tuning:
             for choice in _listed(top, "tuned")
         ),
     )
+
+
+def _decoder(arm: Object) -> str:
+    if arm.maybe("decoder", dict) is None:
+        return ""
+    decoder = arm.object("decoder")
+    architecture, attention = decoder.maybe("architecture", str), decoder.maybe("attention", str)
+    words = [architecture or "its own"]
+    words += [f"{attention} attention"] * (attention not in (None, "none"))
+    words += ["source reversed"] * (decoder.maybe("source", str) == "reversed")
+    beam = decoder.maybe("beam", int) or 1
+    words += [f"beam {beam}"] * (beam > 1)
+    return ", ".join(words)
 
 
 def _recipe(recipe: Object) -> Recipe:

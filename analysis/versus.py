@@ -166,7 +166,8 @@ def _facts(frames: Frames) -> dict[str, str]:
         layers = "" if arm.layers == 1 else f"{arm.layers} layers"
         both = "both directions" if arm.bidirectional else ""
         joined = "" if arm.joined == "plain" else arm.joined
-        details = [each for each in (layers, joined, both, options) if each]
+        decoder = f"decoder: {arm.decoder}" if arm.decoder else ""
+        details = [each for each in (layers, joined, both, decoder, options) if each]
         found[f"arm {plain(arm.label)}"] = (
             f"{architecture} ({plain(', '.join(details), 300)})" if details else architecture
         )

@@ -129,6 +129,12 @@ class Arm(Shape):
         missing = [o.name for o in known.values() if o.is_required and o.name not in self.options]
         if missing:
             raise ValueError(f"{self.label} needs the option {missing[0]!r}")
+        if self.decoder is not None and self.decoder.architecture is not None:
+            registry.describe("architecture", self.decoder.architecture)
+            if registry.is_outside(self.decoder.architecture):
+                raise ValueError(f"{self.label}: a decoder's architecture is a registered one")
+            if any(isinstance(value, tuple) for value in self.options.values()):
+                raise ValueError(f"{self.label}: options by layer are for one architecture alone")
         if self.bidirectional and not self._is_causal:
             raise ValueError(f"{self.label} is not causal: it sees both directions already")
         return self
@@ -142,7 +148,12 @@ class Arm(Shape):
 
     @property
     def looks_ahead(self) -> str:
-        """Say by what an answer may depend on later inputs, or nothing where it cannot."""
+        """Say by what an answer may depend on later inputs, or nothing where it cannot.
+
+        An encoder may: it reads the source alone, all of which is there before the reply.
+        """
+        if self.decoder is not None:
+            return ""
         if self.bidirectional:
             return "it runs in both directions"
         return "" if self._is_causal else "it is not causal"
@@ -164,12 +175,16 @@ class Arm(Shape):
         return {
             "architecture": f"{place.rpartition('/')[2]}:{name}" if is_file else self.architecture,
             "options": {k: v for k, v in options.items() if v != known[k].default},
-            **{k: v for k, v in self.shape().items() if v != Shape.model_fields[k].default},
+            **{
+                k: self.decoder.changed() if k == "decoder" and self.decoder else v
+                for k, v in self.shape().items()
+                if v != Shape.model_fields[k].default
+            },
         }
 
     def shape(self) -> dict[str, Any]:
         """Give how its layers are joined, by the names of the fields."""
-        return {name: getattr(self, name) for name in Shape.model_fields}
+        return self.model_dump(include=set(Shape.model_fields))
 
 
 def _same_for_all(value: Any, *, is_float: bool) -> Any:

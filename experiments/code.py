@@ -18,14 +18,17 @@ ROOTS = ("training.py", "assembly.py")
 def of(trial: Trial) -> dict[str, str]:
     """Hash every file that the result of a trial depends on: {file: 16 hex digits}."""
     own = registry.describe("architecture", trial.arm.architecture).path
-    return dict(_of(own, registry.describe("task", trial.task).path))
+    others = [registry.describe("task", trial.task).path]
+    if trial.arm.decoder is not None and trial.arm.decoder.architecture is not None:
+        others.append(registry.describe("architecture", trial.arm.decoder.architecture).path)
+    return dict(_of(own, *others))
 
 
 # A study has thousands of trials and a few pairs of these.
 @cache
-def _of(architecture: Path, task: Path) -> dict[str, str]:
+def _of(*files: Path) -> dict[str, str]:
     roots = tuple(registry.HOME / name for name in ROOTS)
-    return {_label(path): _hash(path) for path in sorted(_reached((*roots, architecture, task)))}
+    return {_label(path): _hash(path) for path in sorted(_reached((*roots, *files)))}
 
 
 def changed(recorded: dict[str, str], now: dict[str, str]) -> list[str]:

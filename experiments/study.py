@@ -31,6 +31,7 @@ from experiments.axes import (
 from experiments.tuning import FIRST_SEED, SUFFIX, Choice, Tuning, refuse_others
 from lightning_modules import registry
 from lightning_modules.recipe import Declaration, Positive, Recipe, Whole
+from lightning_modules.shape import Decoder
 from lightning_modules.task_names import without_folder
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Budget",
     "Claim",
     "Declaration",
+    "Decoder",
     "Recipe",
     "Study",
     "TaskAxis",
@@ -180,6 +182,11 @@ class Study(Declaration):
                 raise ValueError(
                     f"{arm.label} on {axis.task}: the task asks for what comes next, and "
                     f"{arm.looks_ahead}, so that it would see the answer among its inputs"
+                )
+            if arm.decoder is not None and not axis.constants.get("replies"):
+                raise ValueError(
+                    f"{arm.label} on {axis.task}: a decoder answers in sequences, said symbol by "
+                    "symbol, and the task asks for none"
                 )
         if self.tuning is not None:
             self._check_tuning(self.tuning)

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_modules import registry
 from lightning_modules.architectures.base import Layer
+from lightning_modules.encoder_decoder import EncoderDecoder
 from lightning_modules.matching import Match, match
 from lightning_modules.network import Network
 from lightning_modules.randomness import reseed
-from lightning_modules.shape import Shape
+from lightning_modules.refusal import RefusedError
+from lightning_modules.shape import Decoder, Shape
 from lightning_modules.stack import Bidirectional, Stack
 from lightning_modules.tasks.base import Task
 
@@ -52,12 +55,35 @@ def assemble(
     """
     if seed is not None:
         reseed(seed, "initialisation")
+    if shape.decoder is not None:
+        return _with_decoder(architecture, options, task, hidden_size, shape, shape.decoder)
     return Network(
         arranged(architecture, options, task.input_size, hidden_size, shape),
         task.output_size,
         task.answer,
         task.reply,
     )
+
+
+def _with_decoder(
+    architecture: type[Layer],
+    options: Mapping[str, Any],
+    task: Task,
+    hidden_size: int,
+    shape: Shape,
+    declared: Decoder,
+) -> EncoderDecoder:
+    """Make an encoder and a decoder of one hidden size."""
+    if task.reply is None:
+        raise RefusedError("a decoder answers in sequences, and this task asks for none")
+    encoder = arranged(architecture, options, task.reply.start, hidden_size, shape)
+    if declared.architecture is not None:
+        architecture, options = registry.load("architecture", declared.architecture), {}
+    one_way = shape.model_copy(update={"bidirectional": False})
+    width = 1 + len(task.reply.words)
+    decoder = arranged(architecture, options, width, hidden_size, one_way)
+    assert isinstance(decoder, Layer)
+    return EncoderDecoder(encoder, decoder, task.output_size, task.reply, declared)
 
 
 def arranged(

@@ -58,10 +58,13 @@ class Network(nn.Module):
         """Answer a batch as it is scored; the same as `forward` unless a network decodes."""
         return self(batch.inputs) if self.reply is None else decode(self, batch.inputs, self.reply)
 
+    def one_step(self) -> None:
+        """Do the products of one step of one example, by the plainest path."""
+        y, _ = self.layer.loop(torch.zeros(1, 1, self.layer.input_size))
+        self.read_out(y)
+
     def listen(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]) -> State:
         """Read the sources of a task with a `reply`."""
-        # What sees both directions has no next symbol to say: a study with such an arm is refused.
-        assert isinstance(self.layer, Layer)
         return read(self.layer, self.encode(source), lengths)[1]
 
     def speak(
@@ -94,11 +97,8 @@ def count_flops_per_step(network: Network) -> int:
     Counted on the loop: every other path does the same products out of the counter's sight. Where
     the state grows with time it is the first step, which looks back at nothing.
     """
-    layer = network.layer
-    x = torch.zeros(1, 1, layer.input_size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        y, _ = layer.loop(x)
-        network.read_out(y)
+        network.one_step()
     return int(counter.get_total_flops())
 
 

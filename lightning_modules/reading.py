@@ -1,20 +1,29 @@
 """Reading sequences of different lengths with one layer: nothing beyond an end is read."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from lightning_modules.architectures.base import Layer, State
+from lightning_modules.stack import Bidirectional
 
 
 def read(
-    layer: Layer, x: Float[Tensor, "batch time input"], lengths: Int[Tensor, " batch"]
+    layer: Layer | Bidirectional,
+    x: Float[Tensor, "batch time input"],
+    lengths: Int[Tensor, " batch"],
 ) -> tuple[Float[Tensor, "batch time output"], State]:
     """Run over sequences padded at the right; give the state that each had at its own end.
+
+    Two networks that meet begin from each sequence's own two ends.
 
     The outputs beyond an end are those of padding, and for nobody to use. It is read in as many
     pieces as there are different lengths: a batch of one length in one.
     """
+    if isinstance(layer, Bidirectional):
+        there, end_state = read(layer.forwards, x, lengths)
+        back, begin_state = read(layer.backwards, turned(x, lengths), lengths)
+        return torch.cat([there, turned(back, lengths)], 2), (*end_state, *begin_state)
     ends = torch.unique(lengths).tolist()
     outputs, state, kept = [], None, None
     begin = 0
@@ -27,6 +36,16 @@ def read(
     if begin < x.shape[1]:
         outputs.append(outputs[-1].new_zeros(len(x), x.shape[1] - begin, outputs[-1].shape[2]))
     return torch.cat(outputs, 1), kept
+
+
+def turned(
+    x: Shaped[Tensor, "batch time ..."], lengths: Int[Tensor, " batch"]
+) -> Shaped[Tensor, "batch time ..."]:
+    """Turn each sequence around within its own length; padding stays at the right."""
+    time = torch.arange(x.shape[1], device=x.device)
+    back = lengths[:, None] - 1 - time
+    places = torch.where(back >= 0, back, time)
+    return x.gather(1, places.view(*places.shape, *[1] * (x.ndim - 2)).expand_as(x))
 
 
 def _where(is_here: Tensor, state: State, kept: State) -> State:

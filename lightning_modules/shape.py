@@ -1,12 +1,42 @@
 """How layers make a network, as a declaration: depth, wiring, direction. Knows no torch."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import StrictBool, model_validator
+from pydantic import StrictBool, StrictStr, model_validator
 
 from lightning_modules.recipe import Declaration, Whole
 
 Wiring = Literal["plain", "residual", "dense", "highway"]
+
+
+Attention = Literal["none", "additive", "multiplicative"]
+
+
+class Decoder(Declaration):
+    """How a sequence is answered by a second network, begun from the first one's last state.
+
+    The second network is of the first one's architecture, options and depth, unless told another
+    registered `architecture`, which then has its default options. `source="reversed"` reads the
+    source from its end. A `beam` of more than 1 keeps so many replies in mind where it is scored.
+    """
+
+    architecture: StrictStr | None = None
+    attention: Attention = "none"
+    source: Literal["forward", "reversed"] = "forward"
+    beam: Whole = 1
+
+    def changed(self) -> dict[str, Any]:
+        """Give the fields that are not at their defaults."""
+        fields = type(self).model_fields
+        return {k: v for k, v in self.model_dump().items() if v != fields[k].default}
+
+    def in_words(self) -> str:
+        """Say it in a few words."""
+        words = ["decoder" if self.architecture is None else f"decoder {self.architecture}"]
+        words += [f"{self.attention} attention"] * (self.attention != "none")
+        words += ["source reversed"] * (self.source == "reversed")
+        words += [f"beam {self.beam}"] * (self.beam > 1)
+        return ", ".join(words)
 
 
 class Shape(Declaration):
@@ -14,6 +44,7 @@ class Shape(Declaration):
 
     `norm="before"` normalises what each layer takes in; `output="all"` gives the read-out what all
     layers gave. `bidirectional` runs a second network from the end of the sequence.
+    With a `decoder` all this is of the encoder; the decoder has the same, in one direction.
     """
 
     layers: Whole = 1
@@ -21,6 +52,7 @@ class Shape(Declaration):
     norm: Literal["none", "before"] = "none"
     output: Literal["last", "all"] = "last"
     bidirectional: StrictBool = False
+    decoder: Decoder | None = None
 
     @model_validator(mode="after")
     def _means_something(self) -> "Shape":
@@ -43,4 +75,5 @@ class Shape(Declaration):
         words += ["normalised before each"] * (self.norm == "before")
         words += ["all layers read out"] * (self.output == "all")
         words += ["both directions"] * self.bidirectional
+        words += [self.decoder.in_words()] if self.decoder else []
         return ", ".join(words)
