@@ -10,12 +10,21 @@ Needs no torch. A figure is a matplotlib Figure, and a notebook shows it by itse
 >>> figure.savefig("learning_curves.pdf")
 
 `runs` has a row per finished trial, `history` one per trial and evaluation; `analysis.sources`
-lists their columns. `longdep.figures` holds every figure of a report.
+lists their columns. `longdep.probes` gives what the probes of a study measured, `longdep.figures`
+holds every figure of a report.
 """
 
-from analysis import figures, load
+from analysis import figures, load, probes
 from analysis.estimate import score_medians, solve_rates
 from analysis.survival import curves as survival_curves
 from analysis.survival import steps_to_solve
 
-__all__ = ["figures", "load", "score_medians", "solve_rates", "steps_to_solve", "survival_curves"]
+__all__ = [
+    "figures",
+    "load",
+    "probes",
+    "score_medians",
+    "solve_rates",
+    "steps_to_solve",
+    "survival_curves",
+]

@@ -29,3 +29,21 @@ def load(study_dir: "str | os.PathLike[str]") -> "tuple[pd.DataFrame, pd.DataFra
             stacklevel=2,
         )
     return frames.runs_with_tests, frames.history
+
+
+def probes(study_dir: "str | os.PathLike[str]") -> "pd.DataFrame":
+    """Read what the probes of a study measured, in its logs and later, into one tidy frame.
+
+    It has a row per number; its columns stand in `analysis.probe_frames`. Files that cannot be read
+    are warned of.
+
+    Example: probes = analysis.probes("runs/mechanism")
+    """
+    import warnings
+
+    from analysis import sources
+
+    frames = sources.load(study_dir)
+    for problem in frames.probe_problems:
+        warnings.warn(problem, stacklevel=2)
+    return frames.probes

@@ -26,6 +26,9 @@ lag (trained at), seed, test_lag (whole), and `FURTHER` (numbers or NaN).
 
 `history` has a row per trial and step: trial, arm, task, lag, seed, step (whole), and `MEASURED`
 (numbers; a diverged trial's last row may hold NaN or inf).
+
+`probes` has a row per number that a probe measured: `analysis.probe_frames` lists its columns.
+`probe_problems` says which files of it could not be read.
 """
 
 import hashlib
@@ -39,7 +42,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import ledger as ledgers
-from analysis import wandb_log
+from analysis import probe_frames, wandb_log
 from analysis.json_file import StudyFileError, inside, read_bytes
 from analysis.ledger import Entry, Ledger, Stale
 from analysis.study_file import Study
@@ -114,6 +117,8 @@ class Frames:
     runs: pd.DataFrame
     history: pd.DataFrame
     tests: pd.DataFrame
+    probes: pd.DataFrame
+    probe_problems: tuple[str, ...] = ()
 
     @property
     def study(self) -> Study:
@@ -152,17 +157,24 @@ def load(
     runs: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
+    probes: list[pd.DataFrame] = []
+    problems: list[str] = []
     damaged: dict[str, str] = {}
     done = ledger.done
     for number, entry in enumerate(done, start=1):
         try:
-            run, rows, further = _trial(Path(study_dir) / entry.trial.id, entry, ledger.study)
+            folder = Path(study_dir) / entry.trial.id
+            run, rows, further, measured = _trial(folder, entry, ledger.study)
         except StudyFileError as error:
             damaged[entry.trial.id] = ledgers.without_folder(error, Path(study_dir))
         else:
             runs.append(run)
             history.extend(rows)
             tests.extend(further)
+            later, unread = probe_frames.beside(folder, entry.trial.id, _weights(entry))
+            identity = {column: run[column] for column in _IDENTITY}
+            probes += [part.assign(**identity) for part in (measured, *later)]
+            problems += unread
         if progress is not None:
             progress("logs read", number, len(done))
     return Frames(
@@ -172,13 +184,17 @@ def load(
         .drop_duplicates(["trial", "step"], keep="last", ignore_index=True)
         .astype(HISTORY),
         pd.DataFrame(tests, columns=list(TESTS)).astype(TESTS),
+        probe_frames.frame(_IDENTITY, probes),
+        tuple(problems),
     )
 
 
 Rows = list[dict[str, Any]]
 
 
-def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], Rows, Rows]:
+def _trial(
+    folder: Path, entry: Entry, study: Study
+) -> tuple[dict[str, Any], Rows, Rows, pd.DataFrame]:
     trial, result = entry.trial, entry.result
     assert result is not None
     path = inside(folder, result.log)
@@ -194,12 +210,16 @@ def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], Ro
     named = (log.run.id if log.run else None, task, config.get("lag"), config.get("seed"))
     if named != (trial.id, trial.task, trial.lag, trial.seed):
         raise StudyFileError(f"{path.name}: the log of another trial: {named!s:.200}")
-    rows = [_row(row, path.name) for row in log.history if "step" in row]
+    logged = [row for row in log.history if "step" in row]
+    rows = [_row(row, path.name) for row in logged]
     if len(rows) != result.rows:
         raise StudyFileError(f"{path.name}: {len(rows)} rows; {result.rows} were committed")
     if (summary.get("outcome"), summary.get("solved_step")) != (result.outcome, result.solved_step):
         raise StudyFileError(f"{path.name}: its outcome is not the one that was committed")
 
+    measured = probe_frames.of_rows(logged)
+    # What holds only what probes measured is no evaluation.
+    rows = [row for row, of in zip(rows, logged, strict=True) if of.keys() & set(MEASURED)]
     identity = {k: getattr(trial, "id" if k == "trial" else k) for k in _IDENTITY}
     recipe = study.arm(trial.arm).recipe
     chance, distance = _inner(config, "chance"), _inner(config, "distance")
@@ -233,7 +253,12 @@ def _trial(folder: Path, entry: Entry, study: Study) -> tuple[dict[str, Any], Ro
         **{key: _text(_inner(config, "environment").get(key)) for key in ENVIRONMENT},
     }
     tests = _tests(config, summary)
-    return run, [{**identity, **row} for row in rows], [{**identity, **row} for row in tests]
+    evaluated, tested = ([{**identity, **row} for row in part] for part in (rows, tests))
+    return run, evaluated, tested, measured
+
+
+def _weights(entry: Entry) -> str:
+    return "" if entry.result is None else entry.result.weights_sha256
 
 
 def _tests(config: dict[str, Any], summary: dict[str, Any]) -> Rows:

@@ -252,3 +252,45 @@ class TaskAxis(Declaration):
     def constants(self) -> dict[str, Any]:
         """What the task's file states in plain values."""
         return registry.describe("task", self.name).constants
+
+
+class Probing(Declaration):
+    """A probe, and when it measures: at steps of the training, or at what happens in it.
+
+    `start`: before the first step; `validation`: with each row; `end`: on the last weights.
+    """
+
+    probe: StrictStr
+    at: Annotated[
+        tuple[Literal["start", "validation", "end"] | Whole, ...], BeforeValidator(as_tuple)
+    ] = ("start", "end")
+
+    @field_validator("probe")
+    @classmethod
+    def _registered(cls, probe: str) -> str:
+        if registry.is_outside(probe):
+            raise ValueError(f"{probe!r}: longdep probe takes a probe from outside the project")
+        return registry.describe("probe", probe).name
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if not self.at:
+            raise ValueError("at needs at least one entry")
+        refuse_twice("at", self.at)
+        return self
+
+    @property
+    def text(self) -> str:
+        """The probe and its times in words."""
+        return f"{self.probe} at {', '.join(map(str, self.at))}"
+
+
+def _as_probings(value: Any) -> Any:
+    """Let a study name a probe where its usual times will do."""
+    value = as_tuple(value)
+    if not isinstance(value, tuple):
+        return value
+    return tuple(Probing(probe=entry) if isinstance(entry, str) else entry for entry in value)
+
+
+Probings = Annotated[tuple[Probing, ...], BeforeValidator(_as_probings)]

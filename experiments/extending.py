@@ -71,6 +71,7 @@ def _axes(study: Study) -> dict[str, tuple[Any, ...]]:
         "tasks": tuple(axis.task for axis in study.tasks),
         **{f"lags of {axis.task}": axis.lags for axis in study.tasks},
         "seeds": study.seeds,
+        "probes": tuple(probing.text for probing in study.probes),
     }
 
 

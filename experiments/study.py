@@ -22,6 +22,8 @@ from pydantic import (
 from experiments.axes import (
     Arm,
     Budget,
+    Probing,
+    Probings,
     TaskAxis,
     Text,
     as_tuple,
@@ -40,6 +42,7 @@ __all__ = [
     "Claim",
     "Declaration",
     "Decoder",
+    "Probing",
     "Recipe",
     "Study",
     "TaskAxis",
@@ -90,15 +93,19 @@ class Trial(Declaration):
     recipe: Recipe
     test_lags: tuple[Whole, ...] = ()
     up_to: bool = False
+    probes: Probings = ()
 
     @property
     def id(self) -> str:
-        """Hash the declaration, without what the trial is called: 16 hex digits."""
+        """Hash the declaration, without what the trial is called: 16 hex digits.
+
+        And without its probes: with them and without, it is the same training.
+        """
         fields = type(self).model_fields
         absent = {name for name in LATER if getattr(self, name) == fields[name].default}
         identity = {
             **self.arm.identity(),
-            **self.model_dump(exclude={"study", "arm", *absent}),
+            **self.model_dump(exclude={"study", "arm", "probes", *absent}),
             "task": without_folder(self.task),
         }
         text = json.dumps(identity, sort_keys=True, allow_nan=False, ensure_ascii=True)
@@ -122,7 +129,8 @@ class Study(Declaration):
     arm is run at each rate, as an arm of its own. With `tuning` the rate of each arm on each task
     is chosen first, on validation and on other seeds, and the arms' own rates are not used. Without
     claims, each arm is claimed to solve more often than the reference, pooled over tasks and lags;
-    `claims=None` claims nothing.
+    `claims=None` claims nothing. `probes` measure every trial's network, each at the times that it
+    names; a bare name stands for the start and the end.
     """
 
     name: StrictStr
@@ -136,6 +144,7 @@ class Study(Declaration):
     learning_rates: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = ()
     tuning: Tuning | None = None
     claims: Annotated[tuple[Claim, ...] | None, BeforeValidator(as_tuple)] = ()
+    probes: Probings = ()
     _choices: tuple[Choice, ...] = PrivateAttr(())
 
     @field_validator("name")
@@ -173,6 +182,7 @@ class Study(Declaration):
         refuse_twice("tasks", [t.task for t in self.tasks])
         refuse_twice("learning_rates", self.learning_rates)
         refuse_twice("arms", [arm.label for arm in self.arms])
+        refuse_twice("probes", [probing.probe for probing in self.probes])
         labels = [arm.label for arm in self.arms]
         _refuse_unknown("reference", self.reference, labels)
         for claim in self.claims or ():
@@ -335,6 +345,7 @@ class Study(Declaration):
             recipe=arm.recipe,
             test_lags=axis.test_lags,
             up_to=axis.up_to,
+            probes=self.probes,
         )
 
     def trials(self) -> list[Trial]:

@@ -14,6 +14,7 @@ from experiments.durable import read_json, write_json
 from experiments.fitting import fit
 from experiments.folder import SCHEMA
 from experiments.locking import claimed, is_claimed
+from experiments.probing import Probing
 from experiments.safety import refuse_unsafe_loading
 from experiments.sizes import matched, task_of
 from experiments.study import Trial
@@ -143,6 +144,7 @@ class _Attempt:
         self.path = path_of(network.layer)
         if state is not None and state["summary"] is None and state["path"] != self.path:
             begun.bit_exact = False
+        self.probing = Probing(self.trial, data.task, data.evaluation("validation"))
         config = self._config(network, data)
         mirror = tracking.Mirror(self.folder, self.trial, config) if self.is_online else None
         training = Training(
@@ -152,6 +154,7 @@ class _Attempt:
             solved_at=config["solved_at"],
             on_row=lambda row: self._keep(row, training, mirror),
             after_step=self._after_step,
+            is_measured=self.probing.is_due,
         )
         if state is not None:
             training.restore(state["training"])
@@ -159,8 +162,10 @@ class _Attempt:
             summary = state["summary"] if state else None
             if summary is None:
                 # A kill may have come between the last row's checkpoint and the next one.
+                self._saved = time.monotonic()
+                if training.step == 0 and not begun.history.rows and self.probing.is_due(0):
+                    self._keep({"step": 0}, training, mirror)
                 if not training.is_over:
-                    self._saved = time.monotonic()
                     # A place that is never made: what is named hpc_ckpt_* would be loaded from it.
                     fit(training, data, self.folder / "lightning")
                 summary = self._summarise(training) if training.is_over else None
@@ -218,8 +223,13 @@ class _Attempt:
         return self.after_step(step)
 
     def _keep(self, row: Row, training: Training, mirror: tracking.Mirror | None) -> None:
+        is_validated = "validation/score" in row
+        row |= self.probing.values(
+            training.network, row["step"], is_validated=is_validated, is_over=training.is_over
+        )
         self.begun.history.append(row)
-        self.on_row(row)
+        if is_validated:
+            self.on_row(row)
         if mirror is not None:
             mirror.put(row)
         if time.monotonic() - self._saved >= self.checkpoint_seconds:

@@ -20,9 +20,9 @@ from lightning_modules.randomness import reseed
 from lightning_modules.recipe import Recipe
 from lightning_modules.tasks.base import Batch
 
-Row = dict[str, float | int]
+Row = dict[str, Any]
 Outcome = Literal["solved", "unsolved", "diverged", "measured"]
-"""What became of a trial; `measured`: no score counts as solved, so that there is nothing more."""
+"""What became of a trial; `measured`: no score counts as solved, or nothing was to be trained."""
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     # Fused: one kernel for all weights, where torch has one; a fifth of the time when they are few.
@@ -41,6 +41,7 @@ class Training(pl.LightningModule):
     Lightning's wrappers, which cost a tenth of a small step, have nothing to do. So the Trainer's
     `global_step` stays 0: `step` counts here. `on_row` is called with one row per evaluation,
     `after_step` with the number of each step; what it answers with True stops the training there.
+    Where `is_measured` tells it of a step that is not evaluated, `on_row` gets a row of its number.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Training(pl.LightningModule):
         solved_at: float | None,
         on_row: Callable[[Row], None] = lambda row: None,
         after_step: Callable[[int], bool] = lambda step: False,
+        is_measured: Callable[[int], bool] = lambda step: False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -60,7 +62,7 @@ class Training(pl.LightningModule):
         self.task = data.task
         self.recipe = recipe
         self.solved_at = solved_at
-        self.on_row, self.after_step = on_row, after_step
+        self.on_row, self.after_step, self.is_measured = on_row, after_step, is_measured
         self._weights = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = OPTIMIZERS[recipe.optimizer](self._weights, lr=recipe.learning_rate)
         self.step = 0
@@ -110,10 +112,11 @@ class Training(pl.LightningModule):
         is_asked_to_stop = self.after_step(self.step)
         is_last = self.diverged or self.step >= self.recipe.steps
         has_row = self.step % self.recipe.validation_every == 0 or is_last
-        if has_row or is_asked_to_stop:
+        is_measured = self.is_measured(self.step)
+        if has_row or is_measured or is_asked_to_stop:
             self.seconds += time.perf_counter() - self._clock
-            if has_row:
-                self.on_row(self._row())
+            if has_row or is_measured:
+                self.on_row(self._row() if has_row else {"step": self.step})
             self._clock = time.perf_counter()
         if self.is_over or is_asked_to_stop:
             self.trainer.should_stop = True
@@ -155,7 +158,7 @@ class Training(pl.LightningModule):
         """What has become of the trial so far."""
         if self.diverged:
             return "diverged"
-        if self.solved_at is None:
+        if self.solved_at is None or self.recipe.steps == 0:
             return "measured"
         return "unsolved" if self.solved_step is None else "solved"
 

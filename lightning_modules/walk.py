@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lightning_modules.architectures.base import Recurrent, State
 from lightning_modules.network import Network
+from lightning_modules.stack import Bidirectional, Stack
 from lightning_modules.tasks.base import Batch, Task
 
 
@@ -70,6 +71,14 @@ class Passage:
     after: Tensor
     displacement: Tensor
 
+    def answered_at(self, task: Task, batch: Batch) -> Int[Tensor, " batch"]:
+        """Give the step, in this order, whose output the last answer of each example takes."""
+        if not self.is_reversed:
+            return last_scored(batch)
+        end = self.inputs.shape[1] - 1
+        # A network of two directions that answers once does so at the end of each.
+        return end - last_scored(batch) * (task.answer == "each")
+
     @property
     def layer(self) -> Recurrent:
         """The layer."""
@@ -115,20 +124,20 @@ class Walk:
     passages: list[Passage] = field(default_factory=list)
 
 
-def leaves(module: nn.Module, name: str = "", is_reversed: bool = False) -> Iterator[
-    tuple[str, Recurrent, bool]
-]:  # fmt: skip
-    """Find the recurrent layers of a layer, bottom first: (name, layer, does it run backwards)."""
+def leaves(
+    module: nn.Module, name: str = "1", is_reversed: bool = False
+) -> Iterator[tuple[str, Recurrent, bool]]:
+    """Find the recurrent layers of a layer, lowest first: (name, layer, does it run backwards)."""
     if isinstance(module, Recurrent):
-        yield name or "1", module, is_reversed
-        return
-    for key, child in module.named_children():
-        if isinstance(child, nn.ModuleList) and key == "layers":
-            for number, one in enumerate(child, 1):
-                yield from leaves(one, f"{name}.{number}".lstrip("."), is_reversed)
-        elif key == "backwards":
-            yield from leaves(child, f"{name or '1'} backwards", not is_reversed)
-        else:
+        yield f"{name} backwards" if is_reversed else name, module, is_reversed
+    elif isinstance(module, Bidirectional):
+        yield from leaves(module.forwards, name, is_reversed)
+        yield from leaves(module.backwards, name, not is_reversed)
+    elif isinstance(module, Stack):
+        for number, layer in enumerate(module.layers, 1):
+            yield from leaves(layer, str(number), is_reversed)
+    else:
+        for child in module.children():
             yield from leaves(child, name, is_reversed)
 
 

@@ -27,6 +27,7 @@ MAY_READ_ANALYSIS = {
     "experiments/cli_upkeep.py": "retry begins with what has become of each trial",
     "experiments/doctor.py": "what is wrong begins with what has become of each trial",
     "experiments/folder.py": "files as strangers write them: bounded, regular",
+    "experiments/measuring.py": "what is measured later is kept in the frames that are read",
     "experiments/loading.py": "files as strangers write them: bounded, regular",
     "experiments/tracking.py": "a log is read back before it counts",
 }

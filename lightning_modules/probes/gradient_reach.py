@@ -10,7 +10,7 @@ from torch import Tensor
 from lightning_modules.network import Network
 from lightning_modules.probes.base import Probe, Row, first, log_norm, number, numbers
 from lightning_modules.tasks.base import Batch
-from lightning_modules.walk import Passage, last_scored, walk
+from lightning_modules.walk import last_scored, walk
 
 EXAMPLES = 8
 LIFT = 690.0
@@ -47,12 +47,12 @@ class GradientReach(Probe):
         is_near_zero = any(bool((log_norm(g) < NEAR_ZERO).any()) for g in found)
         lifted = _gradients(walked.loss * math.exp(LIFT), wanted) if is_near_zero else None
         norms = _Norms(found, lifted)
-        answer = last_scored(batch)
-        rows = [Row("input", numbers(_mean(_by_lag(norms.of(0), answer))))]
+        inputs = _by_lag(norms.of(0), last_scored(batch))
+        rows = [Row("input", numbers(_mean(inputs)))]
         for number_of, passage in enumerate(walked.passages, 1):
-            parts = passage.parts
+            parts, answer = passage.parts, passage.answered_at(self.task, batch)
             for name, span in [("", slice(None)), *(parts if len(parts) > 1 else [])]:
-                by_lag = _by_lag(_in_time(norms.of(number_of, span), passage), answer)
+                by_lag = _by_lag(_behind(norms.of(number_of, span)), answer)
                 rows += _rows(by_lag, passage.name, name)
         return rows
 
@@ -76,13 +76,10 @@ class _Norms:
         return torch.where(plain < NEAR_ZERO, high, plain)
 
 
-def _in_time(
-    gradient: Float[Tensor, "batch time"], passage: Passage
-) -> Float[Tensor, "batch time"]:
-    """Put the gradient of the state before each step to the time whose input it has just taken."""
+def _behind(gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+    """Of the states before each step, make those behind each; none stands behind the last."""
     none = gradient.new_full((gradient.shape[0], 1), math.nan)
-    behind = torch.cat([gradient[:, 1:], none], 1)
-    return behind.flip(1) if passage.is_reversed else behind
+    return torch.cat([gradient[:, 1:], none], 1)
 
 
 def _by_lag(
