@@ -6,7 +6,7 @@ import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lightning_modules import registry
-from lightning_modules.assembly import assemble
+from lightning_modules.assembly import ONE_LAYER, assemble
 from lightning_modules.contract import BrokenClauseError, Verdict, require
 from lightning_modules.network import Network
 from lightning_modules.probes.base import Probe, Row
 from lightning_modules.randomness import batch_generator
+from lightning_modules.shape import Shape, Wiring
 from lightning_modules.tasks.base import Batch, Chance, Task
 
 HIDDEN, BATCH, LAG = 6, 8, 9
@@ -100,6 +101,17 @@ def it_runs_on_every_architecture(probe: type[Probe]) -> None:
                 require(bool(made.measure(network, batch)), f"on {name}: it gives no row")
 
 
+def it_runs_on_every_wiring_and_direction(probe: type[Probe]) -> None:
+    """It measures stacks of every wiring, in one direction and in two."""
+    for wiring in get_args(Wiring):
+        for is_two_way in (False, True):
+            shape = Shape(layers=2, wiring=wiring, bidirectional=is_two_way)
+            for task, network, batch in _cases(shape=shape):
+                made = probe(task)
+                has_rows = bool(made.why_not(network) or made.measure(network, batch))
+                require(has_rows, f"on {shape.in_words()}: it gives no row")
+
+
 def rows_are_plain(probe: type[Probe]) -> None:
     """Its rows are finite numbers, lists of them or None where there is none, each named once."""
     for task, network, batch in _cases():
@@ -160,6 +172,7 @@ CLAUSES: dict[str, Callable[[type[Probe]], None]] = {
         it_says_what_it_is,
         options_are_keywords,
         it_runs_on_every_architecture,
+        it_runs_on_every_wiring_and_direction,
         rows_are_plain,
         the_network_stays_as_it_is,
         random_numbers_are_its_own,
@@ -168,14 +181,14 @@ CLAUSES: dict[str, Callable[[type[Probe]], None]] = {
 }
 
 
-def _cases(name: str = "") -> list[tuple[Task, Network, Batch]]:
+def _cases(name: str = "", shape: Shape = ONE_LAYER) -> list[tuple[Task, Network, Batch]]:
     """Give a small network that answers at the last step, and one that answers at each."""
     architecture = registry.load("architecture", name or _with_gates())
     cases: list[tuple[Task, Network, Batch]] = []
     for answer in ("last", "each"):
         task = Recall(answer)
         batch = task.sample(BATCH, LAG, batch_generator(0, "contract", 0))
-        cases.append((task, assemble(architecture, {}, task, HIDDEN, seed=1), batch))
+        cases.append((task, assemble(architecture, {}, task, HIDDEN, shape=shape, seed=1), batch))
     return cases
 
 

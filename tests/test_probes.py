@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from lightning_modules import probe_contract, registry
+from lightning_modules.assembly import arranged
 from lightning_modules.network import Network
 from lightning_modules.probes.base import Probe, Row, log_norm
 from lightning_modules.randomness import batch_generator
+from lightning_modules.shape import Shape
 from lightning_modules.tasks.base import Batch
 
 LAG = 40
@@ -186,6 +188,39 @@ def test_a_gate_that_is_stuck_is_saturated() -> None:
     assert measure("dead_units", made)["saturated/1/transform gate"] == 1
     made = network("highway", 4, gate_bias=0.0)
     assert measure("dead_units", made)["saturated/1/transform gate"] == 0
+
+
+@pytest.mark.parametrize("wiring", ["plain", "residual"])
+def test_the_reach_into_the_lower_of_two_layers_is_the_sum_over_all_ways(wiring: Any) -> None:
+    """Two linear layers of one unit: a and b keep, w joins, and a sum passes the upper one by."""
+    shape = Shape(layers=2, wiring=wiring)
+    kind = registry.load("architecture", "rnn")
+    made = Network(arranged(kind, {"activation": "linear"}, 3, 1, shape), 3, "last").double()
+    a, b, w = 0.9, 0.7, 0.5
+    lower, upper = (layer.rnn for layer in made.layer.layers)
+    for weight, value in ((lower.weight_hh_l0, a), (upper.weight_hh_l0, b)):
+        weight.data.fill_(value)
+    upper.weight_ih_l0.data.fill_(w)
+    found = measure("gradient_reach", made)
+    of_lower, of_upper = found["state/1"], found["state/2"]
+    for k in range(1, LAG + 1):
+        ways = w * sum(b**j * a ** (k - j) for j in range(k)) + (wiring == "residual") * a**k
+        assert of_lower[k] - of_upper[1] == pytest.approx(math.log(ways / b), abs=EXACT)
+        given = w * b**k
+        assert found["output/1"][k] - of_upper[1] == pytest.approx(math.log(given / b), abs=EXACT)
+    given = w + (wiring == "residual")
+    assert found["output/1"][0] - of_upper[1] == pytest.approx(math.log(given / b), abs=EXACT)
+
+
+def test_two_directions_are_measured_each_from_its_own_end() -> None:
+    shape = Shape(bidirectional=True)
+    kind = registry.load("architecture", "rnn")
+    made = Network(arranged(kind, {"activation": "linear"}, 3, 2, shape), 3, "last").double()
+    for layer, value in ((made.layer.forwards, 0.9), (made.layer.backwards, 0.8)):
+        layer.rnn.weight_hh_l0.data = torch.eye(2, dtype=torch.float64) * value
+    found = measure("gradient_reach", made)
+    assert found["slope/1"] == pytest.approx(math.log(0.9), abs=EXACT)
+    assert found["slope/1 backwards"] == pytest.approx(math.log(0.8), abs=EXACT)
 
 
 @pytest.mark.slow

@@ -21,13 +21,14 @@ NEAR_ZERO = -600.0
 class GradientReach(Probe):
     """Where the gradient dies: its norm at each step before the last answer, as a logarithm.
 
-    g(k) = E ||dL / ds||, s the state k steps before the last scored step and L the loss of that
-    step alone, the mean over examples; `input` the same for the input k steps back.
+    g(k) = E ||dL / ds||, the mean over examples, L the loss of the last scored step alone and s the
+    state that the step k back has carried on to the next one.
 
     | quantity | index | value |
     |---|---|---|
     | state | k | ln g(k); None at k = 0, which no state carries |
-    | input | k | ln E ||dL / dx|| |
+    | input | k | ln E ||dL / dx||, x the input k steps back |
+    | output | k | ln E ||dL / dy||, y what a layer gives those above it; where there are several |
     | slope | | of ln g by step of lag, fitted between T/4 and 3T/4 back; negative: it vanishes |
     | slope_low, slope_high | | 95 % interval of its mean over examples |
     | half_life | | steps to half the norm, ln 2 / -slope; none where it does not vanish |
@@ -42,18 +43,23 @@ class GradientReach(Probe):
     def measure(self, network: Network, batch: Batch) -> list[Row]:
         batch = first(batch, EXAMPLES)
         walked = walk(network, self.task, batch)
-        wanted = [walked.encoded, *(p.displacement for p in walked.passages)]
+        passages = walked.passages
+        wanted = [walked.encoded, *(p.displacement for p in passages)]
+        wanted += [p.outputs for p in passages] if len(passages) > 1 else []
         found = _gradients(walked.loss, wanted)
         is_near_zero = any(bool((log_norm(g) < NEAR_ZERO).any()) for g in found)
         lifted = _gradients(walked.loss * math.exp(LIFT), wanted) if is_near_zero else None
         norms = _Norms(found, lifted)
         inputs = _by_lag(norms.of(0), last_scored(batch))
         rows = [Row("input", numbers(_mean(inputs)))]
-        for number_of, passage in enumerate(walked.passages, 1):
+        for number_of, passage in enumerate(passages, 1):
             parts, answer = passage.parts, passage.answered_at(self.task, batch)
             for name, span in [("", slice(None)), *(parts if len(parts) > 1 else [])]:
                 by_lag = _by_lag(_behind(norms.of(number_of, span)), answer)
                 rows += _rows(by_lag, passage.name, name)
+            if len(passages) > 1:
+                given = _by_lag(norms.of(number_of + len(passages)), answer)
+                rows.append(Row("output", numbers(_mean(given)), passage.name))
         return rows
 
 
