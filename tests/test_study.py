@@ -189,7 +189,7 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: Recipe(learning_rate=0.0), "greater than 0"),
     (lambda: Recipe(learning_rate=float("inf")), "finite"),
     (lambda: Recipe(optimizer="adma"), "mean 'adam'"),
-    (lambda: Recipe(steps=0), "greater than or equal to 1"),
+    (lambda: Recipe(steps=-1), "greater than or equal to 0"),
     (lambda: Recipe(leraning_rate=1.0), "mean 'learning_rate'"),
 ]
 
