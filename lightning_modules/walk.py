@@ -141,6 +141,15 @@ def leaves(
             yield from leaves(child, name, is_reversed)
 
 
+def stacks(module: nn.Module, is_reversed: bool = False) -> Iterator[tuple[Stack, bool]]:
+    """Find the stacks of a layer, and whether each runs backwards."""
+    if isinstance(module, Bidirectional):
+        yield from stacks(module.forwards, is_reversed)
+        yield from stacks(module.backwards, not is_reversed)
+    elif isinstance(module, Stack):
+        yield module, is_reversed
+
+
 class Walker:
     """A copy of a network in float64 that is walked over; made once, its weights set each time."""
 
@@ -169,6 +178,13 @@ class Walker:
             outputs = self.copy(encoded)
             loss = loss_of_last(task, outputs, batch) * batch.inputs.shape[0]
         return Walk(outputs, loss, encoded, self.passages)
+
+    def run(self, inputs: Tensor) -> list[Passage]:
+        """Run over inputs without a loss or gradients, and give the way of each layer."""
+        self.passages = []
+        with torch.no_grad():
+            self.copy(self.copy.encode(inputs).double())
+        return self.passages
 
     def _pass(
         self, name: str, layer: Recurrent, is_reversed: bool, x: Tensor, state: State | None = None

@@ -66,6 +66,8 @@ class Probe(ABC):
 
     def why_not(self, network: Network) -> str:
         """Say in a line why it does not apply to a network; an empty line where it does."""
+        if hasattr(network, "decoder"):
+            return "it needs a network that answers as it reads, and this one has a decoder"
         if self.needs == "layer":
             return ""
         recurrent = [m for m in network.layer.modules() if isinstance(m, Recurrent)]
