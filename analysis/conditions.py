@@ -126,6 +126,7 @@ def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
     chance_derivation, solved_at, space, distance_least, distance_mean, distance_most.
     """
     means = {axis.task: axis.lag_means for axis in frames.study.tasks}
+    trained = {axis.task: axis.trained_at for axis in frames.study.tasks}
     columns = ["chance_score", "chance_loss", "chance_derivation", "solved_at", "space"]
     columns += ["distance_least", "distance_mean", "distance_most"]
     frame = frames.runs.groupby(["task", "lag"], sort=False)[columns].first().reset_index()
@@ -142,7 +143,7 @@ def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
         rows.append(
             {
                 "task": str(task),
-                "lags": ", ".join(lags),
+                "lags": "; ".join(filter(None, [", ".join(lags), trained[str(task)]])),
                 "the lag counts": group["lag_means"].iloc[0] or NOTHING,
                 "chance": _per_lag(lags, [tables.score(each) for each in group["chance_score"]]),
                 "chance by": _per_lag(lags, [e or NOTHING for e in group["chance_derivation"]]),

@@ -65,12 +65,18 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class TaskAxis:
-    """A task at some lags; `solved_at` where the study sets its own threshold."""
+    """A task at some lags; `solved_at` where the study sets its own threshold.
+
+    `trained_at` says which lags it is trained at, where a curriculum leads to its own: from
+    `shortest` on.
+    """
 
     task: str
     lags: tuple[int, ...]
     solved_at: float | None
     lag_means: str
+    trained_at: str = ""
+    shortest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,8 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
                 lags=axis.wholes("lags"),
                 solved_at=axis.maybe("solved_at", float),
                 lag_means=axis.maybe("lag_means", str) or "",
+                trained_at=axis.maybe("trained_at", str) or "",
+                shortest=_shortest(axis),
             )
             for axis in top.objects("tasks")
         ),
@@ -264,6 +272,10 @@ def _decoder(arm: Object) -> str:
     beam = decoder.maybe("beam", int) or 1
     words += [f"beam {beam}"] * (beam > 1)
     return ", ".join(words)
+
+
+def _shortest(axis: Object) -> int | None:
+    return axis.object("curriculum").take("start", int) if axis.maybe("curriculum", dict) else None
 
 
 def _recipe(recipe: Object) -> Recipe:

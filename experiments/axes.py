@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from lightning_modules import registry, task_names
+from lightning_modules.curricula import Curriculum, WhenSolved
 from lightning_modules.recipe import Declaration, Recipe, Whole
 from lightning_modules.shape import Shape
 from lightning_modules.task_names import TaskName
@@ -202,15 +203,14 @@ class TaskAxis(Declaration):
     come from outside: "FILE.py:Class/dialect" or "module:Class/dialect". `solved_at` is the
     validation score from which the task counts as solved; the task's own unless given. At
     `test_lags` every trial is tested as well, beside its own lag: does it hold further back than
-    it was trained for? With `up_to` every trial is trained on all lags from the smallest to its
-    own, one in each batch; it is scored at its own.
+    it was trained for? With a `curriculum` training begins at shorter lags than the trial's own.
     """
 
     task: StrictStr
     lags: Annotated[tuple[Whole, ...], BeforeValidator(as_tuple)]
     solved_at: Annotated[float, Field(gt=0, le=1)] | None = None
     test_lags: Annotated[tuple[Whole, ...], BeforeValidator(as_tuple)] = ()
-    up_to: StrictBool = False
+    curriculum: Curriculum | None = None
 
     @field_validator("task")
     @classmethod
@@ -227,7 +227,20 @@ class TaskAxis(Declaration):
         for lag in (*self.lags, *self.test_lags):
             if lag < smallest:
                 raise ValueError(f"lag {lag} is too short for {self.task}: at least {smallest}")
+        if self.curriculum is not None:
+            self._check_curriculum(self.curriculum, smallest)
         return self
+
+    def _check_curriculum(self, curriculum: Curriculum, smallest: int) -> None:
+        if not smallest <= curriculum.start <= min(self.lags):
+            raise ValueError(
+                f"curriculum: start {curriculum.start}: from {smallest}, the smallest lag of "
+                f"{self.task}, to {min(self.lags)}, the shortest of lags"
+            )
+        if isinstance(curriculum, WhenSolved) and not (curriculum.score or self.solved_at):
+            # A task may also have its bar from its base class, or from its dialect.
+            if self.constants.get("solved_at", 1.0) is None:
+                raise ValueError(f"curriculum: nothing solves {self.task}; give its score=...")
 
     @property
     def _parsed(self) -> TaskName:

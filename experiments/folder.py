@@ -239,6 +239,7 @@ def record(study: Study) -> dict[str, Any]:
                 **axis.model_dump(),
                 "task": task_names.without_folder(axis.task),
                 "lag_means": axis.constants.get("lag_means", ""),
+                "trained_at": axis.curriculum.text if axis.curriculum else "",
             }
             for axis in study.tasks
         ],

@@ -40,6 +40,9 @@ def show(study: Study, folder: StudyFolder, workers: int | None) -> None:
         further = f"; tested at {', '.join(map(str, axis.test_lags))}" if axis.test_lags else ""
         table.add_row(axis.task, ", ".join(map(str, axis.lags)) + further)
     console.print(table)
+    for axis in study.tasks:
+        if axis.curriculum is not None:
+            say(f"{axis.task}: {axis.curriculum.text}")
     for line in inequalities(study):
         say(line, style="yellow")
     shapes = [arm.in_words() for arm in study.resolved_arms]

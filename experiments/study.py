@@ -32,6 +32,13 @@ from experiments.axes import (
 )
 from experiments.tuning import FIRST_SEED, SUFFIX, Choice, Tuning, refuse_others
 from lightning_modules import registry
+from lightning_modules.curricula import (
+    Curriculum,
+    RegularIncrease,
+    ReverseExponential,
+    Uniform,
+    WhenSolved,
+)
 from lightning_modules.recipe import Declaration, Positive, Recipe, Whole
 from lightning_modules.shape import Decoder
 from lightning_modules.task_names import without_folder
@@ -44,17 +51,21 @@ __all__ = [
     "Decoder",
     "Probing",
     "Recipe",
+    "RegularIncrease",
+    "ReverseExponential",
     "Study",
     "TaskAxis",
     "Trial",
     "Tuning",
+    "Uniform",
+    "WhenSolved",
 ]
 
 MAX_TRIALS = 10_000
 
 MAX_NAME = 64
 
-LATER = ("test_lags", "up_to")
+LATER = ("test_lags", "curriculum")
 """Fields of a trial that came after the first ones: at their default it is what it was before."""
 
 
@@ -92,8 +103,8 @@ class Trial(Declaration):
     budget: Budget
     recipe: Recipe
     test_lags: tuple[Whole, ...] = ()
-    up_to: bool = False
     probes: Probings = ()
+    curriculum: Curriculum | None = None
 
     @property
     def id(self) -> str:
@@ -344,8 +355,8 @@ class Study(Declaration):
             budget=self.budget,
             recipe=arm.recipe,
             test_lags=axis.test_lags,
-            up_to=axis.up_to,
             probes=self.probes,
+            curriculum=axis.curriculum,
         )
 
     def trials(self) -> list[Trial]:

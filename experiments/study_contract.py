@@ -37,7 +37,8 @@ def meets_the_budget(trial: Trial) -> None:
 
 def makes_a_batch(trial: Trial) -> None:
     """Every task makes a batch at every lag."""
-    for lag in (trial.lag, *trial.test_lags):
+    shortest = [trial.curriculum.start] if trial.curriculum else []
+    for lag in (*shortest, trial.lag, *trial.test_lags):
         batch_at(task_of(trial), lag, trial.recipe.batch, trial.seed, "train", 0)
 
 

@@ -98,7 +98,7 @@ def prepare(trial: Trial, start: int = 0) -> tuple[Network, Data]:
         validation_size=trial.recipe.validation_size,
         test_size=trial.recipe.test_size,
         start=start,
-        up_to=trial.up_to,
+        curriculum=trial.curriculum,
     )
     return network, data
 

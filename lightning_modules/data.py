@@ -1,4 +1,7 @@
-"""Counter-based data: batch k of a split is a function of (task, lag, seed, split, k)."""
+"""Counter-based data: batch k of a split is a function of (task, lag, seed, split, k).
+
+The lag is the trial's own, or for a training batch what the trial's curriculum makes of k.
+"""
 
 from collections.abc import Iterator
 from functools import cache
@@ -8,7 +11,9 @@ import pytorch_lightning as pl
 from jaxtyping import Int
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from lightning_modules.curricula import Curriculum
 from lightning_modules.randomness import batch_generator
+from lightning_modules.schedule import Schedule
 from lightning_modules.tasks.base import Batch, FiniteTask, Task
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
@@ -57,31 +62,20 @@ class Stream(IterableDataset[Batch]):
     """The training batches from number `start` on, without end.
 
     With several loader workers, each makes every n-th batch, and the loader takes them in turn: the
-    order is that of one process. With `up_to` each batch has a lag of its own, at most the given.
+    order is that of one process.
     """
 
-    def __init__(
-        self, task: Task, lag: int, size: int, seed: int, start: int, up_to: bool = False
-    ) -> None:
-        self.task, self.lag, self.size, self.seed, self.start = task, lag, size, seed, start
-        self.lags = task.lags_up_to(lag) if up_to else ()
+    def __init__(self, task: Task, lag: int | Schedule, size: int, seed: int, start: int) -> None:
+        self.task, self.size, self.seed, self.start = task, size, seed, start
+        self.schedule = lag if isinstance(lag, Schedule) else Schedule([lag], seed)
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         index = self.start + (worker.id if worker else 0)
         while True:
-            lag = self._lag(index)
+            lag = self.schedule.lag_at(index)
             yield batch_at(self.task, lag, self.size, self.seed, "train", index)
             index += worker.num_workers if worker else 1
-
-    def _lag(self, index: int) -> int:
-        """Give the lag of a batch: one of those up to the declared one, where all are trained on.
-
-        Drawn from a counter of its own, so that a batch is what `batch_at` makes at its lag.
-        """
-        if not self.lags:
-            return self.lag
-        return int(batch_generator(self.seed, "lag", index).choice(self.lags))
 
 
 class Data(pl.LightningDataModule):
@@ -98,17 +92,21 @@ class Data(pl.LightningDataModule):
         test_size: int,
         start: int = 0,
         workers: int = 0,
-        up_to: bool = False,
+        curriculum: Curriculum | None = None,
     ) -> None:
         super().__init__()
         self.task, self.lag, self.seed = task, lag, seed
+        lags = task.lags_up_to(lag) if curriculum else [lag]
+        self.schedule = Schedule(lags, seed, curriculum)
         self.batch, self.start, self.workers = batch, start, workers
-        self.up_to = up_to
         self.sizes = {"validation": validation_size, "test": test_size}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the training batches in order, starting at `start`."""
-        stream = Stream(self.task, self.lag, self.batch, self.seed, self.start, self.up_to)
+        if self.workers and self.schedule.next_lag is not None:
+            # A worker has a copy of the schedule, and makes batches far ahead.
+            raise ValueError("a lag that grows when it is solved needs batches made by the trainer")
+        stream = Stream(self.task, self.schedule, self.batch, self.seed, self.start)
         return DataLoader(stream, batch_size=None, num_workers=self.workers)
 
     def evaluation(self, split: str, lag: int | None = None) -> Batch:

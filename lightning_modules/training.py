@@ -175,6 +175,7 @@ class Training(pl.LightningModule):
             # Of the steps since the last row: the next one holds their means.
             "losses": self._losses,
             "norms": self._norms,
+            **({"schedule": self.data.schedule.state()} if self.data.schedule.curriculum else {}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -185,6 +186,8 @@ class Training(pl.LightningModule):
         self.solved_step, self.diverged = state["solved_step"], state["diverged"]
         self.seconds = state["seconds"]
         self._losses, self._norms = list(state["losses"]), list(state["norms"])
+        if "schedule" in state:
+            self.data.schedule.restore(state["schedule"])
 
     def _row(self) -> Row:
         loss, score = self.evaluate(self._validation)
@@ -201,5 +204,17 @@ class Training(pl.LightningModule):
             "validation/score": score,
             "seconds": self.seconds,
         }
+        if self.data.schedule.curriculum is not None:
+            row |= self._of_curriculum()
         self._losses, self._norms = [], []
+        return row
+
+    def _of_curriculum(self) -> Row:
+        """Tell the mean lag since the last row; score the lag that has to be solved next."""
+        schedule, since = self.data.schedule, self.step - len(self._losses)
+        row: Row = {"train/lag": fmean(map(schedule.lag_at, range(since, self.step)))}
+        if (lag := schedule.next_lag) is not None:
+            _, score = self.evaluate(self.data.evaluation("validation", lag))
+            row |= {"curriculum/lag": lag, "curriculum/score": score}
+            schedule.grow(self.step, score, self.solved_at)
         return row

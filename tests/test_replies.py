@@ -10,6 +10,7 @@ from sacrebleu import sentence_bleu, sentence_chrf
 from task_cases import build
 
 from lightning_modules import task_names
+from lightning_modules.curricula import Uniform
 from lightning_modules.data import Data, batch_at
 from lightning_modules.refusal import RefusedError
 from lightning_modules.task_guessers import draw, part, told
@@ -158,7 +159,7 @@ def test_an_alphabet_of_its_own() -> None:
 def test_with_all_lags_up_to_one_each_batch_is_that_of_its_own_lag() -> None:
     found = build("copy_translation/digits")
     sizes = {"batch": 5, "validation_size": 4, "test_size": 4}
-    data = Data(found, 6, seed=3, up_to=True, **sizes)
+    data = Data(found, 6, seed=3, curriculum=Uniform(start=1), **sizes)
     stream = iter(data.train_dataloader())
     seen = []
     for index in range(60):
@@ -168,7 +169,9 @@ def test_with_all_lags_up_to_one_each_batch_is_that_of_its_own_lag() -> None:
         assert torch.equal(batch.inputs, batch_at(found, lag, 5, 3, "train", index).inputs)
     assert set(seen) == set(range(1, 7))
     assert data.evaluation("validation").evidence.sum(1).tolist() == [6] * 4
-    later = iter(Data(found, 6, seed=3, start=20, up_to=True, **sizes).train_dataloader())
+    later = iter(
+        Data(found, 6, seed=3, start=20, curriculum=Uniform(start=1), **sizes).train_dataloader()
+    )
     assert int(next(later).evidence[0].sum()) == seen[20]
 
 
