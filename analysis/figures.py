@@ -24,6 +24,9 @@ from analysis.panels import Panels, chance_handle, draw_chance
 APART = 1.6
 """Arms are drawn this far apart in height, in points, so that none hides another."""
 
+BAND = "#E4E7EA"
+"""Behind what is marked of an axis."""
+
 Group = tuple[str, str, int]
 
 
@@ -64,6 +67,37 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
             _lag_axis(ax, here)
             _share_axis(ax, "test score", as_percent=False)
         return figure.finish(look, chance_handle())
+
+
+def score_by_test_lag(scores: pd.DataFrame, arms: Arms | None = None) -> Panels:
+    """Draw score against the lag of the test, a panel for each lag trained at.
+
+    `scores` is of `extrapolation.tested`; a band marks the lags that were trained.
+    """
+    with styled():
+        look = given(arms, scores["arm"])
+        groups = {(str(t), lag): g for (t, lag), g in scores.groupby(["task", "lag"], sort=False)}
+        titles = {f"{task} {lag}": f"{task}, trained at lag {lag}" for task, lag in groups}
+        figure = Panels(titles)
+        for (_, ax), group in zip(figure.panels.items(), groups.values(), strict=True):
+            trained = group["shortest"].min(), group["lag"].max()
+            here = group.drop(columns="lag").rename(columns={"test_lag": "lag"})
+            # As wide as the arms stand apart.
+            side = np.exp(0.6 * _span(here)[2])
+            ax.axvspan(trained[0] / side, trained[1] * side, color=BAND, linewidth=0, zorder=0)
+            level = here.groupby("lag")["chance_score"].first().dropna()
+            ax.plot(level.index, level, color=SOFT, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+            for arm, x in _dodged(here, look):
+                seeds = here[here["arm"] == arm].groupby("lag")["score"]
+                if look[arm].is_highlighted:
+                    for place, (_, found) in zip(x, seeds, strict=True):
+                        _dots(ax, np.full(len(found), place), found, look[arm])
+                _line(ax, x, seeds.median(), look[arm])
+            _lag_axis(ax, here)
+            ax.set_xlabel("lag of the test")
+            _share_axis(ax, "test score", as_percent=False)
+        band = Line2D([], [], color=BAND, linewidth=7, label="lags trained")
+        return figure.finish(look, chance_handle(), band)
 
 
 def score_by_cost(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:

@@ -6,11 +6,12 @@ page, its navigation, Markdown, CSV and LaTeX take it from there.
 
 from collections.abc import Callable
 
-from analysis import tuning_section
+from analysis import extrapolation, tuning_section
 from analysis.section import Evidence, Section
 from analysis.sources import Progress
 
 SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {
+    "extrapolation": extrapolation.section,
     "tuning": tuning_section.compose,
 }
 """Every section by its name, in the order of the report; None: it has nothing to say."""

@@ -28,6 +28,7 @@ class Fate:
     solved_step: int | None = None
     test_score: float | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] | None = None
 
 
@@ -186,6 +187,7 @@ def _plant_trial(
         "test/loss": 0.01 if outcome == "solved" else 0.9,
         "test/score": score,
         "rows": len(rows),
+        **fate.summary,
     }
     config = _config(study, where, recipe, chance, random_) | dict(fate.config)
     path = folder / f"wandb/offline-run-20260101_000000-{trial}/run-{trial}.wandb"
