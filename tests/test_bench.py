@@ -1,14 +1,22 @@
 """The benchmark: its rows, its figure, and one small run of it."""
 
+import io
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
+from small import RECIPE, small_study
 from typer.testing import CliRunner
 
 from analysis import bench_figure
-from experiments import benchmark, cli
+from experiments import benchmark, cli, cli_bench, loading
 from experiments.benchmark import Grid, Row
+from lightning_modules import registry
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_goal_is_met_on_its_own_side() -> None:
@@ -46,11 +54,43 @@ def test_the_figure_shows_each_architectures_share_of_the_loop(tmp_path: Path) -
     assert json.loads((tmp_path / "b.json").read_text())["rows"][0]["is_met"] is True
 
 
+def measured() -> list[Row]:
+    """What the committed benchmark holds."""
+    kept = json.loads((ROOT / "reports/benchmark/benchmark.json").read_text())["rows"]
+    return [
+        Row(**{k: v for k, v in row.items() if k not in ("is_met", "where")},
+            where=tuple(row["where"]) if row["where"] else None)
+        for row in kept
+    ]  # fmt: skip
+
+
+def test_its_tables_fit_a_terminal_of_80_columns() -> None:
+    steps = [row for row in measured() if row.where]
+    others = [row for row in measured() if not row.where]
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(cli_bench._steps(steps))
+    lines = console.export_text().splitlines()
+    # A line that is wrapped or cut has no name of an architecture at its begin.
+    assert len(lines) == 1 + len({row.where for row in steps})
+    assert "\u2026" not in "".join(lines)
+    legend = cli_bench._legend(steps)
+    assert max(map(len, legend)) <= 80
+    assert "/ own: over the time of torch's own, or of the scan; at most 1.05" in legend
+    assert "/ loop: over the time of the loop; at most 0.35 at 32 units, 0.7 at 128 units" in legend
+    console.print(cli_bench._others(others))
+    assert re.search(r"6\.2% +<= 5\.0% +5\.7% to 7\.1%", console.export_text())
+
+
 @pytest.mark.slow
 def test_it_runs_and_writes_what_it_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark, "QUICK", Grid(hidden=(8,), lengths=(5,), rounds=2))
+    # What is run is the whole command; on how much, is what takes the time.
+    study = small_study(recipe=RECIPE.but(steps=20))
+    monkeypatch.setattr(loading, "load", lambda name: study)
+    named = SimpleNamespace(load=registry.load, names=lambda kind: ["gru", "min_gru", "rnn"])
+    monkeypatch.setattr(benchmark, "registry", named)
     out = tmp_path / "benchmark"
     done = CliRunner().invoke(cli.app, ["bench", "--quick", "--out", str(out)])
     assert done.exit_code == 0, done.output
