@@ -10,7 +10,15 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from experiments import cli_bench, cli_probe, cli_registry, cli_report, cli_upkeep, opening
+from experiments import (
+    cli_bench,
+    cli_logs,
+    cli_probe,
+    cli_registry,
+    cli_report,
+    cli_upkeep,
+    opening,
+)
 from experiments.cli_lines import Commands, console, say
 from experiments.cli_names import Add, Allow, Only, Out, Seeds, StudyName, Workers
 from experiments.folder import StudyFolder
@@ -223,6 +231,7 @@ def _tuning(declared: Study, folder: StudyFolder) -> Look:
 
 app.add_typer(cli_report.app)
 app.add_typer(cli_probe.app)
+app.add_typer(cli_logs.app)
 app.add_typer(cli_upkeep.app)
 app.add_typer(cli_bench.app)
 app.add_typer(cli_registry.app)

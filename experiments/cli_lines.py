@@ -2,6 +2,8 @@
 
 import functools
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -16,6 +18,13 @@ HEAVY = ("torch", "pytorch_lightning", "lightning_fabric")
 console = Console(highlight=False)
 # A line stays one line, however narrow the terminal: programs read it too.
 say = functools.partial(console.print, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Tell how far it is, on a terminal."""
+    with console.status("reading logs") as status:
+        yield lambda what, done, of: status.update(f"{what}: {done:,} of {of:,}")
 
 
 class Commands(TyperGroup):

@@ -1,15 +1,13 @@
 """The command about what came out: report, of one study or of two, written or shown."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from experiments import opening
-from experiments.cli_lines import console, say
+from experiments.cli_lines import console, progress, say
 from experiments.cli_names import StudyName, studies
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
@@ -73,8 +71,8 @@ def report(
 def _write(declared: Study, folder: StudyFolder, out: Path) -> None:
     from analysis import report as reports
 
-    with _progress() as progress:
-        page = reports.write(folder.path, out, folder.stale(declared.trials()), progress)
+    with progress() as told:
+        page = reports.write(folder.path, out, folder.stale(declared.trials()), told)
     say(f"the report: {page}")
 
 
@@ -103,10 +101,3 @@ def _serve(declared: Study, folder: StudyFolder, out: Path | None, port: int) ->
             serving.serve(folder.path, build, port, say)
         except KeyboardInterrupt:
             return
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Tell how far it is, on a terminal."""
-    with console.status("reading logs") as status:
-        yield lambda what, done, of: status.update(f"{what}: {done:,} of {of:,}")

@@ -27,7 +27,9 @@ def log(
             + _field(3, run["project"])
             + _field(4, _items(1, config))
             + _field(6, run["group"])
-            + _field(7, "train"),
+            + _field(7, "train")
+            + _field(8, run.get("name", ""))
+            + (_field(17, _number(1, int(run["started"]))) if "started" in run else b""),
         )
     ]
     for number, row in enumerate(rows):
@@ -35,9 +37,14 @@ def log(
     records.append(_field(3, _items(1, summary)))
     if exit_code is not None:
         records.append(_field(18, _number(1, exit_code)))
+    return framed([_number(1, number) + record for number, record in enumerate(records, start=1)])
+
+
+def framed(records: list[bytes]) -> bytes:
+    """Frame records as a log."""
     data = bytearray(b":W&B\xe1\xbe\x00")
-    for number, record in enumerate(records, start=1):
-        _append(data, _number(1, number) + record)
+    for record in records:
+        _append(data, record)
     return bytes(data)
 
 

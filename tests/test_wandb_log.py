@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -22,6 +23,7 @@ from wandb.proto import wandb_internal_pb2
 
 from analysis import wandb_log
 from analysis.wandb_log import Gap, Log, parse, read
+from analysis.wandb_schema import ITEM, RECORD
 
 HEADER = b":W&B\xe1\xbe\x00"
 BLOCK = 32768
@@ -200,6 +202,8 @@ def test_a_finished_log_is_complete_and_says_who_it_is(special: Path) -> None:
     log = read(special)
     assert log.complete
     assert (log.exit_code, log.gaps, log.size) == (0, [], special.stat().st_size)
+    assert log.run is not None and log.run.started is not None
+    assert abs(log.run.started - special.parent.stat().st_ctime) < 3600
     assert log.run == wandb_log.Run(
         id="special",
         project="a-study",
@@ -208,6 +212,8 @@ def test_a_finished_log_is_complete_and_says_who_it_is(special: Path) -> None:
         name="special ü",
         tags=("one", "two"),
         notes="a note",
+        started=log.run.started,
+        wandb=wandb.__version__,
     )
 
 
@@ -243,24 +249,31 @@ def test_a_log_that_is_being_written_gives_the_rows_so_far(home: Path) -> None:
 
 
 def test_the_schema_is_a_part_of_that_of_wandb() -> None:
-    pairs = [(wandb_log._Record.DESCRIPTOR, wandb_internal_pb2.Record.DESCRIPTOR)]
+    theirs = wandb_internal_pb2
+    items = (theirs.HistoryItem, theirs.ConfigItem, theirs.SummaryItem)
+    pairs = [(RECORD.DESCRIPTOR, theirs.Record.DESCRIPTOR)]
+    pairs += [(ITEM.DESCRIPTOR, item.DESCRIPTOR) for item in items]
     seen = set()
     while pairs:
-        mine, theirs = pairs.pop()
-        seen.add((mine.name, theirs.name))
+        mine, other_type = pairs.pop()
+        seen.add((mine.name, other_type.name))
         for field in mine.fields:
-            if field.containing_oneof and theirs.name in ("ConfigItem", "SummaryItem"):
+            if field.containing_oneof and other_type.name in ("ConfigItem", "SummaryItem"):
                 continue  # Only history has typed values.
-            other = theirs.fields_by_number[field.number]
+            other = other_type.fields_by_number[field.number]
+            assert field.is_repeated == other.is_repeated, other.full_name
+            if field.type == field.TYPE_BYTES:  # An item, read by `ITEM`.
+                assert other.message_type in [item.DESCRIPTOR for item in items]
+                continue
             as_number = {other.TYPE_ENUM: other.TYPE_INT32}
             assert field.type == as_number.get(other.type, other.type), other.full_name
-            assert field.is_repeated == other.is_repeated, other.full_name
             if (
                 field.message_type
                 and (field.message_type.name, other.message_type.name) not in seen
             ):
                 pairs.append((field.message_type, other.message_type))
-    assert len(seen) == 9  # Three sorts of item and two of changes are one message here.
+    # Three sorts of item and two of changes are one message here.
+    assert len(seen) == 11
 
 
 # --- logs written by hand ------------------------------------------------------------------------
@@ -458,13 +471,14 @@ def test_a_cut_anywhere_leaves_the_rows_before_it_and_is_named(special: Path) ->
     assert before == len(rows)
 
 
-def test_no_flipped_bit_goes_unnoticed(medium: Path) -> None:
+@pytest.mark.parametrize("flips", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_no_flipped_bit_goes_unnoticed(medium: Path, flips: int) -> None:
     data = bytearray(medium.read_bytes())
     rows = as_text(parse(bytes(data)).history)
     assert len(data) > 2 * BLOCK
     chance = random.Random(0)
     lost = 0
-    for _ in range(600):
+    for _ in range(flips):
         place, bit = chance.randrange(len(data)), 1 << chance.randrange(8)
         data[place] ^= bit
         log = parse(bytes(data))
@@ -476,7 +490,7 @@ def test_no_flipped_bit_goes_unnoticed(medium: Path) -> None:
         gap = log.gaps[0]
         assert left[: gap.rows] == rows[: gap.rows]
         lost += len(left) < len(rows)
-    assert 300 < lost < 600
+    assert flips / 2 < lost < flips
 
 
 def test_zeros_in_the_middle_are_a_gap_that_covers_them(medium: Path) -> None:
@@ -607,6 +621,40 @@ def test_a_file_full_of_damage_is_one_gap() -> None:
     assert len(parse(HEADER + b"\xff" * (10 * BLOCK)).gaps) == 1
     values = write(*[row(pair("x", "?"))] * 1000)
     assert parse(values).gaps == [Gap("value", len(HEADER), len(values), 0)]
+
+
+DENSE = {
+    "lists": row(pair("x", "[" + ",".join(["[]"] * 130_000) + "]")),
+    "objects": row(pair("x", "[" + ",".join(['{"a":1}'] * 50_000) + "]")),
+    "short texts": row(pair("x", "[" + ",".join(['"aa"'] * 80_000) + "]")),
+    "wide text": row(pair("x", json.dumps("a" * 400_000 + "\U0001f642", ensure_ascii=False))),
+    "narrow rows": row(pair("a", "1")),
+    "names": config(*(pair(f"{k:x}", "1") for k in range(20_000))),
+    "deep names": config(*(pair([f"{k:x}", *["x"] * 90], "1") for k in range(3000))),
+    "gaps": row(pair("x", "?")) + field(1, 5),
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_a_log_takes_at_most_ten_times_its_size_in_memory(name: str) -> None:
+    """What swells most when it is decoded is refused, and told, before it is."""
+    payload = DENSE[name]
+    data = write(*[payload] * max(1, 400_000 // len(payload)))
+    tracemalloc.start()
+    log = parse(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * len(data) + 2**21
+    assert log.gaps
+
+
+def test_an_ordinary_log_takes_less_than_its_size_in_memory_twice(long: Path) -> None:
+    data = long.read_bytes()
+    tracemalloc.start()
+    parse(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * len(data)
 
 
 @pytest.mark.parametrize("name", ["pipe", "link to a pipe", "link to /dev/zero", "folder"])

@@ -1,0 +1,135 @@
+"""The command about logs of any origin: what is there, in which health, which keys it has."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from experiments.cli_lines import console, progress, say
+from experiments.loading import StudyError
+
+MOST_RUNS = 30
+"""Of more, only those that are not simply complete are listed."""
+
+MOST_KEYS = 60
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Studies")
+def logs(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder with W&B or Lightning CSV logs below it."),
+    ],
+    to: Annotated[
+        Literal["parquet", "csv"] | None,
+        typer.Option("--to", help="Write what was read: runs and history, as files."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="For --to; default: DIR-logs, here.")
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read all files anew, and keep nothing of them.")
+    ] = False,
+) -> None:
+    """Show the runs in a folder of logs: their health, their keys, and how to report on them.
+
+    Examples:
+        longdep logs runs/quick
+        longdep logs wandb --to parquet
+        longdep logs lightning_logs
+
+    Reads .wandb files of wandb 0.12 to 0.31 and Lightning's metrics.csv, without a server. What has
+    been read is kept in ~/.cache/longdep/logs, and read again when a file has changed.
+    """
+    from analysis import export
+    from analysis.escaping import plain
+    from analysis.folder_source import SourceError
+    from analysis.json_file import StudyFileError
+
+    if out is not None and to is None:
+        raise StudyError("--out goes with --to")
+    try:
+        found = read(folder, no_cache=no_cache)
+        if to is not None:
+            target = out or Path(f"{folder.resolve().name}-logs")
+            frames = {"runs": found.runs_frame, "history": found.history_frame}
+            for path in export.write(frames, target, to):
+                say(f"written: {path}")
+            return
+    except (SourceError, StudyFileError) as error:
+        raise StudyError(str(error)) from None
+    _show(found, plain)
+    _suggest(found, folder)
+
+
+def read(folder: Path, step: str | None = None, *, no_cache: bool = False) -> Any:
+    """Read the logs below a folder, telling how far it is.
+
+    Raises
+    ------
+    SourceError
+        There is no such folder.
+    """
+    from analysis import folder_source, log_cache
+    from analysis import logs as joining
+
+    with progress() as told:
+        cache = None if no_cache else log_cache.default_folder()
+        return joining.join(str(folder), folder_source.read(folder, cache, told), step)
+
+
+def _show(found: Any, plain: Any) -> None:
+    from analysis.logs import HEALTHS
+
+    counts = Counter(run.health for run in found.runs)
+    resumed = sum(len(run.segments) > 1 for run in found.runs)
+    told = [f"{counts[health]} {health}" for health in HEALTHS if counts[health]]
+    told += [f"{resumed} of them resumed"] if resumed else []
+    told += [f"{len(found.unreadable)} files cannot be read"] if found.unreadable else []
+    say(f"{len(found.runs)} runs: {', '.join(told) or 'none'}")
+    listed = [r for r in found.runs if len(found.runs) <= MOST_RUNS or r.note]
+    table = Table("run", "name", "project", "health", "rows", "note", box=None, pad_edge=False)
+    for run in listed:
+        who = run.last.run
+        style = "" if run.health in ("complete", "running") else "red"
+        cells = (run.id, who.name or "-", who.project or "-", run.health, f"{len(run.steps):,}")
+        table.add_row(*(Text(plain(c, 60), style=style) for c in cells),
+                      Text(plain(run.note, 300) if run.note else "", style=style))  # fmt: skip
+    if listed:
+        console.print(table)
+    if len(listed) < len(found.runs):
+        say(f"and {len(found.runs) - len(listed)} that are simply complete or running")
+    for path, why in found.unreadable:
+        say(f"{plain(path, 300)}: {why}", style="red")
+
+
+def _suggest(found: Any, folder: Path) -> None:
+    import shlex
+
+    from analysis import mapping
+    from analysis.escaping import plain
+
+    keys = mapping.history_keys(found)
+    if not found.runs:
+        return
+    shown = sorted(keys, key=lambda key: -keys[key])[:MOST_KEYS]
+    say("")
+    say("keys with numbers: " + ", ".join(f"{plain(k, 80)} ({keys[k]} runs)" for k in shown)
+        + (f", and {len(keys) - len(shown)} more" if len(shown) < len(keys) else ""))  # fmt: skip
+    config = Counter(
+        key for run in mapping.values_of(found) for key in run if key.startswith("config.")
+    )
+    told = [plain(key, 80) for key, _ in config.most_common(MOST_KEYS)]
+    say("config: " + (", ".join(told) or "none"))
+    parts = mapping.suggest(found)
+    if "arm" in parts and "score" in parts:
+        options = mapping.options(parts)
+        say(f"to report on them: longdep report --logs {shlex.quote(str(folder))} {options}")
+    else:
+        lacking = " and ".join(f"--{part}" for part in ("arm", "score") if part not in parts)
+        say(f"to report on them, name the keys for {lacking}: longdep report --help")
