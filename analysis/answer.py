@@ -43,10 +43,15 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
     """
     if ledger.open or not ledger.planned:
         return Answer(_withheld(ledger), caveats=_stale(ledger))
+    claims = [
+        (str(verdict), plain(text, 250))
+        for verdict, text in zip(verdicts["verdict"], verdicts["claim"], strict=True)
+    ]
     if rates.empty:
         return Answer(
             "No solve rate can be stated: the study's trials measure, or their tasks have no "
             "chance level.",
+            claims=claims,
             caveats=_caveats(rates, ledger),
         )
     rates = rates.assign(arm=rates["arm"].map(plain), task=rates["task"].map(plain))
@@ -55,10 +60,7 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
         headline=_headline(rates, longest),
         points=_points(rates),
         reversals=_reversals(longest, plain(ledger.study.reference)),
-        claims=[
-            (str(verdict), plain(text, 250))
-            for verdict, text in zip(verdicts["verdict"], verdicts["claim"], strict=True)
-        ],
+        claims=claims,
         caveats=_caveats(rates, ledger),
     )
 

@@ -1,22 +1,26 @@
-"""A study's claims, judged: is a difference between two solve rates real? Frame to frame.
+"""A study's claims, judged: is a difference real, or too small to matter? Frame to frame.
 
-A claim on one group is tested by Barnard's unconditional exact test (Barnard 1947). A claim pooled
-over groups is tested by an exact permutation test: within each task and lag the labels of the two
-arms are exchanged, which leaves the number of solved trials there as it is, so that the counts are
-hypergeometric and their weighted sum has a known distribution. Both are two-sided. Holm's method
-(1979) holds the chance of one false verdict among all claims of the study at 5 %.
+What a claim is on, on either side, is compared in `rates` or `values`. That it is more or less, or
+at least or at most so much, is tested two-sided, so that it may be contradicted as well as
+supported. That two are equivalent is shown by two one-sided tests, at either margin (Schuirmann
+1987); it is contradicted where a test finds the difference beyond a margin. Holm's method (1979)
+holds the chance of one false verdict among all claims of the study at 5 %.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
-from math import comb, lcm, sqrt
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import wilson
-from analysis.study_file import Claim
+from analysis import values
+from analysis.claim_file import Claim
+from analysis.permuting import Side
+from analysis.rates import Counts as Counts
+from analysis.rates import Rates
+from analysis.rates import barnard as barnard
+from analysis.rates import difference as difference
+from analysis.rates import permutation as permutation
 
 SIGNIFICANCE = 0.05
 
@@ -24,132 +28,153 @@ MOST_SEEDS = 100
 """No larger number of seeds is looked for."""
 
 COLUMNS = [
-    *("claim", "arm", "than", "task", "lag"),
-    *("groups", "solved_arm", "n_arm", "solved_than", "n_than"),
+    *("claim", "arm", "than", "task", "lag", "on", "relation", "scale", "threshold", "value"),
+    *("groups", "solved_arm", "n_arm", "solved_than", "n_than", "mean_arm", "mean_than"),
     *("effect", "low", "high", "test", "p", "p_adjusted", "verdict", "remedy"),
 ]
 
 
-class Counts(NamedTuple):
-    """How many trials solved, of how many, with the claim's arm and with the other, in a group."""
+class Compared(Protocol):
+    """Two sides of a claim, or one and a number, in one or several groups."""
 
-    solved_arm: int
-    n_arm: int
-    solved_than: int
-    n_than: int
+    @property
+    def alike(self) -> float:
+        """The effect where both sides are the same: 0, or 1 of a ratio."""
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """What is found on either side."""
+
+    @property
+    def effect(self) -> float:
+        """Their difference, or ratio."""
+
+    def interval(self, confidence: float = ...) -> tuple[float, float]:
+        """Its bounds."""
+
+    def p(self, threshold: float, side: Side = ...) -> float:
+        """The p of an effect equal to a threshold, or not above, not below it."""
+
+    def p_with(self, seeds: int, threshold: float, side: Side = ...) -> float:
+        """The p that so many seeds in each group would give, all else as it was seen."""
+
+    def test_at(self, threshold: float) -> str:
+        """The name of the test."""
 
 
-def judge(rates: pd.DataFrame, claims: Iterable[Claim], *, is_complete: bool) -> pd.DataFrame:
-    """Judge claims on the solve rates of all groups (arm, task, lag, n, solved).
+def judge(
+    rates: pd.DataFrame,
+    claims: Iterable[Claim],
+    *,
+    is_complete: bool,
+    runs: pd.DataFrame | None = None,
+    probes: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Judge claims: those on solve rates by the rates of all groups (arm, task, lag, n, solved).
 
-    Gives `COLUMNS`, a row per claim: the counts over its groups, `effect` (the mean over groups of
-    the difference between the two rates) with its interval, the test and its p, p after Holm, and
-    the verdict: supported, contradicted, too few seeds to tell (`remedy` says how many would do, or
-    why none would), withheld (`is_complete` is false: while trials are missing nothing is judged),
-    or no data.
+    Those on anything else need `runs` and, where they are on a probe, `probes`. Gives `COLUMNS`, a
+    row per claim: what was found on either side (counts of solved trials, or means over groups),
+    `effect` with its interval, the test and its p, p after Holm, and the verdict: supported,
+    contradicted, too few seeds to tell (`remedy` says how many would do, or why none would),
+    withheld (`is_complete` is false: while trials are missing nothing is judged), or no data.
     """
-    rows = []
-    groups_of = []
+    judged = []
     for claim in claims:
-        groups = _counts(rates, claim)
-        rows.append(_row(claim, groups, is_complete))
-        groups_of.append(groups)
-    tested = [row for row in rows if row["verdict"] is None]
+        compared, row = _compared(claim, rates, runs, probes)
+        if compared is not None:
+            row["mean_arm"], row["mean_than"] = compared.means
+            row["effect"], (row["low"], row["high"]) = compared.effect, compared.interval()
+            row["test"] = _test(claim, compared)
+            if is_complete and not np.isnan(compared.effect):
+                row["p"] = p_of(claim, compared)
+        row["verdict"] = "no data" if compared is None else "withheld" if not is_complete else None
+        judged.append((claim, compared, row))
+    tested = [row for _, _, row in judged if row["verdict"] is None and not np.isnan(row["p"])]
     if tested:
         from statsmodels.stats.multitest import multipletests
 
         adjusted = multipletests([row["p"] for row in tested], method="holm")[1]
         for row, p in zip(tested, adjusted, strict=True):
             row["p_adjusted"] = float(p)
-    for row, groups in zip(rows, groups_of, strict=True):
-        if row["verdict"] is None:
-            row["verdict"], row["remedy"] = _verdict(row, groups, len(tested))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    for claim, compared, row in judged:
+        if row["verdict"] is None and compared is not None:
+            row["verdict"], row["remedy"] = _verdict(claim, compared, row, len(tested))
+    return pd.DataFrame([row for _, _, row in judged], columns=COLUMNS)
 
 
-def barnard(counts: Counts) -> float:
-    """Give the two-sided p of Barnard's exact test for two unpaired rates."""
-    from scipy.stats import barnard_exact
-
-    solved = counts.solved_arm + counts.solved_than
-    if solved in (0, counts.n_arm + counts.n_than):
-        return 1.0
-    table = [
-        [counts.solved_arm, counts.solved_than],
-        [counts.n_arm - counts.solved_arm, counts.n_than - counts.solved_than],
-    ]
-    return min(1.0, float(barnard_exact(table).pvalue))
+def margins(claim: Claim) -> tuple[float, float]:
+    """Give the effects between which two sides are equivalent."""
+    by = claim.threshold
+    return (1 / by, by) if claim.scale == "ratio" else (-by, by)
 
 
-def permutation(groups: Sequence[Counts]) -> float:
-    """Give the exact two-sided p of a mean difference of rates, labels permuted within groups.
+def p_of(claim: Claim, compared: Compared) -> float:
+    """Give the p of a claim: the smaller of what would support and what would contradict it.
 
-    Counted in whole numbers: with K of N trials solved in a group, its two counts fall in
-    C(n, k) C(N - n, K - k) of the equally likely labellings.
+    Whatever is true, only one of the two could be a false verdict, and its test holds the level.
     """
-    scale = lcm(*(g.n_arm * g.n_than for g in groups))
-    weights = [scale // (g.n_arm * g.n_than) for g in groups]
-    observed = sum(w * _cross(g) for w, g in zip(weights, groups, strict=True))
-    ways = {0: 1}
-    for weight, group in zip(weights, groups, strict=True):
-        solved = group.solved_arm + group.solved_than
-        sums: dict[int, int] = {}
-        for k in range(max(0, solved - group.n_than), min(solved, group.n_arm) + 1):
-            here = comb(group.n_arm, k) * comb(group.n_than, solved - k)
-            shift = weight * _cross(Counts(k, group.n_arm, solved - k, group.n_than))
-            for total, before in ways.items():
-                sums[total + shift] = sums.get(total + shift, 0) + before * here
-        ways = sums
-    extreme = sum(count for total, count in ways.items() if abs(total) >= abs(observed))
-    return float(Fraction(extreme, sum(ways.values())))
+    if claim.relation != "equivalent within":
+        return compared.p(claim.threshold)
+    return min(_inside(claim, compared.p), _outside(claim, compared.p))
 
 
-def difference(groups: Sequence[Counts]) -> tuple[float, float, float]:
-    """Give the mean over groups of the difference of rates, with an interval of 95 %.
-
-    In one group it is Newcombe's (1998, method 10), from the two Wilson intervals. Over groups the
-    distances of its bounds add as independent errors do (Zou and Donner 2008).
-    """
-    effects, below, above = [], [], []
-    for group in groups:
-        solved = np.array([group.solved_arm, group.solved_than])
-        n = np.array([group.n_arm, group.n_than])
-        low, high = wilson(solved, n)
-        (arm, than) = solved / n
-        effects.append(arm - than)
-        below.append((arm - low[0]) ** 2 + (high[1] - than) ** 2)
-        above.append((high[0] - arm) ** 2 + (than - low[1]) ** 2)
-    number = len(groups)
-    effect = float(sum(effects)) / number
-    return effect, effect - sqrt(sum(below)) / number, effect + sqrt(sum(above)) / number
+P = Callable[[float, Side], float]
 
 
-def remedy(groups: Sequence[Counts], claims: int) -> str:
+def _inside(claim: Claim, p: P) -> float:
+    low, high = margins(claim)
+    return max(p(low, "greater"), p(high, "less"))
+
+
+def _outside(claim: Claim, p: P) -> float:
+    low, high = margins(claim)
+    return min(1.0, 2 * min(p(low, "less"), p(high, "greater")))
+
+
+def _test(claim: Claim, compared: Compared) -> str:
+    if claim.relation != "equivalent within":
+        return compared.test_at(claim.threshold)
+    return f"two one-sided: {compared.test_at(margins(claim)[1])}"
+
+
+def _verdict(claim: Claim, compared: Compared, row: dict[str, Any], claims: int) -> tuple[str, str]:
+    if row["p_adjusted"] <= SIGNIFICANCE:
+        return ("supported" if _is_as_claimed(claim, compared) else "contradicted"), ""
+    return "too few seeds to tell", _remedy(claim, compared, row, claims)
+
+
+def _is_as_claimed(claim: Claim, compared: Compared) -> bool:
+    if claim.relation == "equivalent within":
+        return _inside(claim, compared.p) <= _outside(claim, compared.p)
+    is_above = compared.effect > claim.threshold
+    return is_above == (claim.relation in ("more", "at least"))
+
+
+def _remedy(claim: Claim, compared: Compared, row: dict[str, Any], claims: int) -> str:
     """Say how many seeds per group would show a difference as large as the observed one.
 
     Every p is taken times the number of claims: enough whatever becomes of the others.
     """
-    effect, _, _ = difference(groups)
-    if abs(effect) < 1e-12:
-        return "no difference was seen, so no number of seeds would show one of this size"
-    now = max(max(g.n_arm, g.n_than) for g in groups)
+    is_within = claim.relation == "equivalent within"
+    aims = margins(claim) if is_within else (claim.threshold,)
+    if np.isnan(compared.effect) or any(abs(compared.effect - aim) < 1e-12 for aim in aims):
+        if not is_within and claim.threshold == compared.alike:
+            return "no difference was seen, so no number of seeds would show one of this size"
+        return "what was seen is what it is held against: no number of seeds would tell them apart"
+    now = max(int(row["n_arm"] or 0), int(row["n_than"] or 0)) // max(1, int(row["groups"]))
+    kind = "ratio" if claim.scale == "ratio" else "difference"
 
     def is_enough(seeds: int) -> bool:
-        scaled = [
-            Counts(
-                round(seeds * g.solved_arm / g.n_arm),
-                seeds,
-                round(seeds * g.solved_than / g.n_than),
-                seeds,
-            )
-            for g in groups
-        ]
-        return _p(scaled) * claims <= SIGNIFICANCE
+        def p(threshold: float, side: Side = "two-sided") -> float:
+            return compared.p_with(seeds, threshold, side)
+
+        found = p(claim.threshold) if not is_within else min(_inside(claim, p), _outside(claim, p))
+        return found * claims <= SIGNIFICANCE
 
     seeds = _smallest(is_enough, now + 1, MOST_SEEDS)
     if seeds is None:
-        return f"a difference of this size would need more than {MOST_SEEDS} seeds per group"
-    return f"about {seeds} seeds per group would show a difference of this size"
+        return f"a {kind} of this size would need more than {MOST_SEEDS} seeds per group"
+    return f"about {seeds} seeds per group would show a {kind} of this size"
 
 
 def _smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int | None:
@@ -162,43 +187,82 @@ def _smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int | No
     return high
 
 
-def _p(groups: Sequence[Counts]) -> float:
-    return barnard(groups[0]) if len(groups) == 1 else permutation(groups)
+def remedy(groups: Iterable[Counts], claims: int) -> str:
+    """Say of solve rates how many seeds per group would show the difference that was seen."""
+    counts = list(groups)
+    row = {"n_arm": sum(g.n_arm for g in counts), "n_than": sum(g.n_than for g in counts)}
+    claim = Claim("", "", None, None, "")
+    return _remedy(claim, Rates(counts), {**row, "groups": len(counts)}, claims)
 
 
-def _cross(group: Counts) -> int:
-    return group.solved_arm * group.n_than - group.solved_than * group.n_arm
+def _compared(
+    claim: Claim, rates: pd.DataFrame, runs: pd.DataFrame | None, probes: pd.DataFrame | None
+) -> tuple[Compared | None, dict[str, Any]]:
+    """Collect both sides of a claim in all its groups, and begin its row."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    same = ("arm", "than", "task", "lag", "on", "relation", "scale", "threshold", "value")
+    row |= {"claim": claim.text, "groups": 0, "test": "", "remedy": ""}
+    row |= {name: getattr(claim, name) for name in same}
+    row |= dict.fromkeys(Counts._fields, 0)
+    numbers = ("mean_arm", "mean_than", "effect", "low", "high", "p", "p_adjusted")
+    row |= dict.fromkeys(numbers, float("nan"))
+    compared: Compared | None = None
+    is_ratio = claim.scale == "ratio"
+    if claim.on == "solve_rate":
+        counts = _counts(rates, claim)
+        if counts:
+            compared = Rates(counts, claim.value, is_ratio)
+        row |= {name: sum(getattr(group, name) for group in counts) for name in Counts._fields}
+        row["groups"] = len(counts)
+        return compared, row
+    row |= dict.fromkeys(("solved_arm", "solved_than"), pd.NA)
+    if runs is None:
+        return None, row
+    measured = pd.DataFrame() if probes is None else probes
+    if claim.on.startswith("probe/") and measured.empty:
+        return None, row
+    sides: list[tuple[values.Found, values.Found | None]] = []
+    for here, there in _places(runs, claim):
+        arm = values.of(claim.on, runs, measured, claim.arm, here)
+        than = None
+        if claim.value is None:
+            than = values.of(claim.on, runs, measured, claim.than, there)
+        if arm is not None and (than is not None or claim.value is not None):
+            sides.append((arm, than))
+    row["groups"] = len(sides)
+    row["n_arm"] = sum(len(arm.values) for arm, _ in sides)
+    row["n_than"] = sum(len(than.values) for _, than in sides if than is not None)
+    if claim.value is not None:
+        # A median over several tasks or lags is of nothing: the study asks for one of each.
+        return (values.Median(sides[0][0], claim.value, is_ratio) if len(sides) == 1 else None), row
+    arms, thans = [arm for arm, _ in sides], [than for _, than in sides if than is not None]
+    return (values.Means(arms, thans, is_ratio) if sides else None), row
 
 
-def _counts(rates: pd.DataFrame, claim: Claim) -> list[Counts]:
-    """Collect the groups that a claim is about, where both arms have trials."""
-    about = rates
+def _places(frame: pd.DataFrame, claim: Claim) -> list[tuple[values.Place, values.Place]]:
+    """Pair the (task, lag) of either side."""
+    about = frame[frame["arm"] == claim.arm]
     if claim.task is not None:
         about = about[about["task"] == claim.task]
     if claim.lag is not None:
         about = about[about["lag"] == claim.lag]
-    place = ["task", "lag"]
-    about = about[["arm", *place, "solved", "n"]]
-    pairs = about[about["arm"] == claim.arm].merge(
-        about[about["arm"] == claim.than], on=place, suffixes=("_arm", "_than")
-    )
-    return [Counts(*map(int, row)) for row in pairs[list(Counts._fields)].itertuples(index=False)]
+    found = dict.fromkeys(about[["task", "lag"]].itertuples(index=False, name=None))
+    return [
+        (
+            (str(task), int(lag)),
+            (claim.than_task or str(task), int(lag) if claim.than_lag is None else claim.than_lag),
+        )
+        for task, lag in found
+    ]
 
 
-def _row(claim: Claim, groups: Sequence[Counts], is_complete: bool) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {"claim": claim.text, "arm": claim.arm, "than": claim.than}
-    row |= {"task": claim.task, "lag": claim.lag, "groups": len(groups), "remedy": ""}
-    row |= {name: sum(getattr(group, name) for group in groups) for name in Counts._fields}
-    row |= dict.fromkeys(("effect", "low", "high", "p", "p_adjusted"), float("nan"))
-    if not groups:
-        return row | {"test": "", "verdict": "no data"}
-    row["effect"], row["low"], row["high"] = difference(groups)
-    row["test"] = "Barnard, exact" if len(groups) == 1 else "permutation within groups, exact"
-    return row | ({"p": _p(groups)} if is_complete else {"verdict": "withheld"})
-
-
-def _verdict(row: dict[str, Any], groups: Sequence[Counts], claims: int) -> tuple[str, str]:
-    if row["p_adjusted"] <= SIGNIFICANCE:
-        return ("supported" if row["effect"] > 0 else "contradicted"), ""
-    return "too few seeds to tell", remedy(groups, claims)
+def _counts(rates: pd.DataFrame, claim: Claim) -> list[Counts]:
+    """Collect the groups that a claim is about, where both arms have trials."""
+    columns = rates[["arm", "task", "lag", "solved", "n"]].itertuples(index=False, name=None)
+    cells = {(arm, task, int(lag)): (int(solved), int(n)) for arm, task, lag, solved, n in columns}
+    found = []
+    for here, there in _places(rates, claim):
+        than = (0, 0) if claim.value is not None else cells.get((claim.than, *there))
+        if than is not None:
+            found.append(Counts(*cells[claim.arm, *here], *than))
+    return found

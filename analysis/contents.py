@@ -1,13 +1,20 @@
 """What a report holds, before it is HTML or Markdown: the answer, the tables, the figures."""
 
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from analysis import compare, comparison, conditions, drawings, estimate, sections, tables
+from analysis import (
+    claims_table,
+    compare,
+    comparison,
+    conditions,
+    drawings,
+    estimate,
+    sections,
+)
 from analysis.answer import Answer, compose
 from analysis.escaping import plain
 from analysis.gallery import Shown, hang
@@ -38,6 +45,7 @@ class Contents:
     figures: list[Shown]
     sections: list[Section]
     claims: Table | None
+    claims_note: str
     recipe: str
     inequalities: list[str]
     arms: Table
@@ -66,7 +74,9 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
     """Compute everything that a report says."""
     ledger, study = frames.ledger, frames.study
     rates = estimate.solve_rates(frames.runs)
-    verdicts = compare.judge(rates, study.claims, is_complete=not ledger.open)
+    verdicts = compare.judge(
+        rates, study.claims, is_complete=not ledger.open, runs=frames.runs, probes=frames.probes
+    )
     if progress is not None:
         progress("claims judged", len(verdicts), len(verdicts))
     groups = comparison.estimates(frames, rates)
@@ -91,7 +101,8 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
         ],
         figures=figures,
         sections=further,
-        claims=_claims(verdicts, study) if len(verdicts) else None,
+        claims=claims_table.table(verdicts, _numbers(study)) if len(verdicts) else None,
+        claims_note=claims_table.note(verdicts),
         recipe=conditions.recipe(study),
         inequalities=conditions.inequalities(study),
         arms=conditions.arms(study),
@@ -220,51 +231,6 @@ def _counts(ledger: Ledger) -> pd.DataFrame:
         for (arm, task, lag), states in ledger.groups.items()
     ]
     return pd.DataFrame(rows)
-
-
-def _claims(verdicts: pd.DataFrame, study: Study) -> Table:
-    numbers = _numbers(study)
-
-    def leading(row: dict[Any, Any], arm: str, told: str) -> Markup:
-        number = None if pd.isna(row["lag"]) else numbers.get((row[arm], row["task"], row["lag"]))
-        place = "comparison" if number is None else f"g{number}"
-        return Markup('<a href="#{}">{}</a>').format(place, told)
-
-    def marked(row: dict[Any, Any]) -> Markup:
-        kind = str(row["verdict"]).partition(" ")[0]
-        badge = Markup('<strong class="verdict {}">{}</strong>').format(kind, row["verdict"])
-        return badge + Markup("<br>{}").format(row["remedy"]) if row["remedy"] else badge
-
-    rows = verdicts.to_dict("records")
-    cells = {
-        "claim": [plain(row["claim"], 300) for row in rows],
-        "solved": [f"{row['solved_arm']}/{row['n_arm']}" for row in rows],
-        "against": [f"{row['solved_than']}/{row['n_than']}" for row in rows],
-        "difference (95% interval)": [
-            NOTHING
-            if pd.isna(row["effect"])
-            else f"{row['effect']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})"
-            for row in rows
-        ],
-        "p": [tables.p_value(row["p"]) for row in rows],
-        "p, Holm": [tables.p_value(row["p_adjusted"]) for row in rows],
-        "test": [row["test"] or NOTHING for row in rows],
-        "verdict": [
-            f"{row['verdict']}; {row['remedy']}" if row["remedy"] else str(row["verdict"])
-            for row in rows
-        ],
-    }
-    return Table(
-        name="claims",
-        caption="Claims that the study states in advance",
-        cells=pd.DataFrame(cells),
-        numbers=["solved", "against", "p", "p, Holm"],
-        drawn={
-            "solved": [leading(*each) for each in zip(rows, repeat("arm"), cells["solved"])],
-            "against": [leading(*each) for each in zip(rows, repeat("than"), cells["against"])],
-            "verdict": [marked(row) for row in rows],
-        },
-    )
 
 
 def _trials(ledger: Ledger) -> Table:

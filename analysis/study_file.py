@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.claim_file import Claim as Claim
+from analysis.claim_file import read_claim
 from analysis.json_file import Object, StudyFileError
 
 STUDY_LIMIT = 64 * 2**20
@@ -77,17 +79,6 @@ class TaskAxis:
     lag_means: str
     trained_at: str = ""
     shortest: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Stated in advance: `arm` solves more often than `than`; pooled over what is None."""
-
-    arm: str
-    than: str
-    task: str | None
-    lag: int | None
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +201,7 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
             )
             for axis in top.objects("tasks")
         ),
-        claims=tuple(_claim(claim) for claim in top.objects("claims")),
+        claims=tuple(read_claim(claim) for claim in top.objects("claims")),
         trials=(
             *(_planned(trial, trial.key or "''") for trial in top.named_objects("trials")),
             *(_planned(trial, "") for trial in _listed(top, "waiting")),
@@ -293,25 +284,14 @@ def _recipe(recipe: Object) -> Recipe:
     )
 
 
-def _claim(claim: Object) -> Claim:
-    if (on := claim.take("on", str)) != "solve_rate":
-        raise claim.error("on", f"{on!r:.60}; known: solve_rate")
-    return Claim(
-        arm=claim.take("arm", str),
-        than=claim.take("than", str),
-        task=claim.maybe("task", str),
-        lag=claim.maybe("lag", int),
-        text=claim.take("text", str),
-    )
-
-
 def _check(study: Study, path: Path) -> None:
     labels, lags = set(study.labels), {axis.task: axis.lags for axis in study.tasks}
     for kind, names in (("arms", study.labels), ("tasks", [axis.task for axis in study.tasks])):
         if len(set(names)) < len(names):
             raise StudyFileError(f"{path}: {kind}: one is given twice")
     named = [study.reference] if study.arms else []
-    for label in [*named, *(c.arm for c in study.claims), *(c.than for c in study.claims)]:
+    held = (c.than for c in study.claims if c.value is None)
+    for label in [*named, *(c.arm for c in study.claims), *held]:
         if label not in labels:
             raise StudyFileError(f"{path}: no arm {label!r:.60}")
     seen = set()

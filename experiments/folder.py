@@ -13,7 +13,7 @@ from analysis.json_file import StudyFileError, read_bytes
 from experiments import code, extending, locking
 from experiments.durable import write_json
 from experiments.loading import StudyError, from_record, one_line, parsed
-from experiments.study import Claim, Study, Trial
+from experiments.study import Claim, Group, Study, Trial
 from experiments.tuning import Choice
 from lightning_modules import registry, task_names
 
@@ -265,9 +265,34 @@ def _cell(trial: Trial) -> tuple[Any, ...]:
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
-    task = None if claim.task is None else task_names.without_folder(claim.task)
-    claim = claim.model_copy(update={"task": task})
-    return {**claim.model_dump(), "text": claim.text}
+    def place(task: str | None) -> str | None:
+        return None if task is None else task_names.without_folder(task)
+
+    arm, task, lag = claim.other
+    than = claim.than
+    # The text is made of the task without the folder that it may lie in, as all that is shown.
+    shown = claim.model_copy(
+        update={
+            "task": place(claim.task),
+            "than": than.model_copy(update={"task": place(than.task)})
+            if isinstance(than, Group)
+            else than,
+        }
+    )
+    return {
+        "arm": claim.arm,
+        "than": arm,
+        "on": claim.on,
+        "task": place(claim.task),
+        "lag": claim.lag,
+        "than_task": place(task),
+        "than_lag": lag,
+        "value": claim.value,
+        "relation": claim.relation,
+        "scale": claim.scale,
+        "threshold": claim.threshold,
+        "text": shown.text,
+    }
 
 
 def _entry(architecture: str) -> registry.Entry:

@@ -7,7 +7,7 @@ what is allowed and the nearest name.
 import hashlib
 import itertools
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BeforeValidator,
@@ -30,8 +30,9 @@ from experiments.axes import (
     plain_text,
     refuse_twice,
 )
+from experiments.claims import Claim, Group, Published, refuse_unknown
+from experiments.claims import check as check_claim
 from experiments.tuning import FIRST_SEED, SUFFIX, Choice, Tuning, refuse_others
-from lightning_modules import registry
 from lightning_modules.curricula import (
     Curriculum,
     RegularIncrease,
@@ -49,7 +50,9 @@ __all__ = [
     "Claim",
     "Declaration",
     "Decoder",
+    "Group",
     "Probing",
+    "Published",
     "Recipe",
     "RegularIncrease",
     "ReverseExponential",
@@ -67,26 +70,6 @@ MAX_NAME = 64
 
 LATER = ("test_lags", "curriculum")
 """Fields of a trial that came after the first ones: at their default it is what it was before."""
-
-
-class Claim(Declaration):
-    """A comparison stated in advance: `arm` does better than `than`, on what `on` names.
-
-    On one task and lag, or pooled over those that are left open.
-    """
-
-    arm: StrictStr
-    than: StrictStr
-    on: Literal["solve_rate"] = "solve_rate"
-    task: StrictStr | None = None
-    lag: Whole | None = None
-
-    @property
-    def text(self) -> str:
-        """The claim in words."""
-        place = self.task or "all tasks"
-        lag = "all lags" if self.lag is None else f"lag {self.lag}"
-        return f"{self.arm} solves more often than {self.than} ({place}, {lag})"
 
 
 class Trial(Declaration):
@@ -195,9 +178,12 @@ class Study(Declaration):
         refuse_twice("arms", [arm.label for arm in self.arms])
         refuse_twice("probes", [probing.probe for probing in self.probes])
         labels = [arm.label for arm in self.arms]
-        _refuse_unknown("reference", self.reference, labels)
+        refuse_unknown("reference", self.reference, labels)
+        stops = {arm.label: arm.recipe.stop for arm in self.resolved_arms if arm.recipe}
+        lags = {axis.task: axis.lags for axis in self.tasks}
+        probes = [probing.probe for probing in self.probes]
         for claim in self.claims or ():
-            self._check_claim(claim)
+            check_claim(claim, list(stops), lags, stops, probes)
         for arm, axis in itertools.product(self.arms, self.tasks):
             if arm.looks_ahead and axis.constants.get("causal"):
                 raise ValueError(
@@ -213,21 +199,11 @@ class Study(Declaration):
             self._check_tuning(self.tuning)
         if (size := self.size + self.tuning_size) > MAX_TRIALS:
             raise ValueError(f"{size:,} trials; at most {MAX_TRIALS:,}")
+        refuse_twice("claims", [claim.text for claim in self.resolved_claims])
         alike = [ids for ids in self._labels_by_id().values() if len(ids) > 1]
         if alike:
             raise ValueError(f"the arms {' and '.join(alike[0])} are the same under two labels")
         return self
-
-    def _check_claim(self, claim: Claim) -> None:
-        labels = [arm.label for arm in self.resolved_arms]
-        _refuse_unknown("claims", claim.arm, labels)
-        _refuse_unknown("claims", claim.than, labels)
-        lags = {axis.task: axis.lags for axis in self.tasks}
-        if claim.task is not None:
-            _refuse_unknown("claims", claim.task, list(lags))
-        at = lags[claim.task] if claim.task else tuple(itertools.chain(*lags.values()))
-        if claim.lag is not None and claim.lag not in at:
-            raise ValueError(f"claims: lag {claim.lag} is none of {', '.join(map(str, at))}")
 
     def _check_tuning(self, tuning: Tuning) -> None:
         if self.learning_rates:
@@ -275,7 +251,9 @@ class Study(Declaration):
     def resolved_claims(self) -> tuple[Claim, ...]:
         """The claims as given, or each arm against the reference (at the same learning rate)."""
         if self.claims or self.claims is None:
-            return self.claims or ()
+            lags = {axis.task: axis.lags for axis in self.tasks}
+            spread = (claim.spread(lags) for claim in self.claims or ())
+            return tuple(itertools.chain.from_iterable(spread))
         rates = [f" lr={rate:g}" for rate in self.learning_rates] or [""]
         return tuple(
             Claim(arm=arm.label + rate, than=self.reference + rate)
@@ -310,6 +288,7 @@ class Study(Declaration):
             "seeds": self.tuning.own_seeds,
             "learning_rates": self.tuning.learning_rate,
             "claims": None,
+            "probes": (),
             "tuning": None,
         }
         return Study(**{**dict(self), **changes})
@@ -390,10 +369,3 @@ class Study(Declaration):
 def _at_rate(arm: Arm, rate: float) -> Arm:
     assert arm.recipe is not None
     return arm.model_copy(update={"recipe": arm.recipe.but(learning_rate=rate)})
-
-
-def _refuse_unknown(what: str, name: str, known: list[str]) -> None:
-    if name not in known:
-        raise ValueError(
-            f"{what}: no {name!r}; known: {', '.join(known)}{registry.hint(name, known)}"
-        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import combinations, product
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -84,8 +85,7 @@ def test_the_pooled_test_keeps_its_level_under_the_null() -> None:
     # All outcomes of three groups of 4 against 4, each group with a rate of its own.
     shares = (0.1, 0.5, 0.8)
     weights = [
-        np.array([[compare.comb(4, i) * p**i * (1 - p) ** (4 - i) for i in range(5)]])
-        for p in shares
+        np.array([[comb(4, i) * p**i * (1 - p) ** (4 - i) for i in range(5)]]) for p in shares
     ]
     joint = [(w.T @ w) for w in weights]
     found = 0.0

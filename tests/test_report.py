@@ -238,6 +238,7 @@ def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
         "logs read",
         "claims judged",
         "figures drawn",
+        "sections written",
         "figures rendered",
         "files written",
     ]

@@ -1,0 +1,75 @@
+"""What study.json says of a claim, as a frozen type."""
+
+import math
+from dataclasses import dataclass
+
+from analysis.json_file import Object
+
+QUANTITIES = ("solve_rate", "steps_to_solve", "test/score", "test/loss")
+RELATIONS = ("more", "less", "at least", "at most", "equivalent within")
+SCALES = ("difference", "ratio")
+"""What a claim may say; besides these quantities, those of probes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Stated in advance: what `on` names is, with `arm`, in this `relation` to `than`.
+
+    Pooled over what is None. The other side is an arm, on another task or at another lag where
+    these say so, or the number `value`. `threshold` is what their difference, or ratio (`scale`),
+    is held against.
+    """
+
+    arm: str
+    than: str
+    task: str | None
+    lag: int | None
+    text: str
+    on: str = "solve_rate"
+    than_task: str | None = None
+    than_lag: int | None = None
+    value: float | None = None
+    relation: str = "more"
+    scale: str = "difference"
+    threshold: float = 0.0
+
+
+def read_claim(claim: Object) -> Claim:
+    """Read a claim.
+
+    Raises
+    ------
+    StudyFileError
+        It says what no claim says, or is held against what cannot be.
+    """
+    on = claim.take("on", str)
+    if on not in QUANTITIES and not on.startswith("probe/"):
+        raise claim.error("on", f"{on!r:.60}; known: {', '.join(QUANTITIES)}, probe/...")
+    value = claim.maybe("value", float)
+    relation, scale = claim.maybe("relation", str) or "more", claim.maybe("scale", str)
+    if relation not in RELATIONS:
+        raise claim.error("relation", f"{relation!r:.60}; known: {', '.join(RELATIONS)}")
+    if (scale := scale or "difference") not in SCALES:
+        raise claim.error("scale", f"{scale!r:.60}; known: {', '.join(SCALES)}")
+    threshold = claim.maybe("threshold", float)
+    threshold = (1.0 if scale == "ratio" else 0.0) if threshold is None else threshold
+    is_within = relation == "equivalent within"
+    least = {"ratio": 1.0 if is_within else 0.0, "difference": 0.0 if is_within else -math.inf}
+    if not least[scale] < threshold < math.inf:
+        raise claim.error("threshold", f"{threshold} does not go with {relation!r}, {scale!r}")
+    if value is not None and not (math.isfinite(value) and (value > 0 or scale != "ratio")):
+        raise claim.error("value", f"{value} cannot be compared with on the scale {scale!r}")
+    return Claim(
+        arm=claim.take("arm", str),
+        than=claim.take("than", str) if value is None else "",
+        task=claim.maybe("task", str),
+        lag=claim.maybe("lag", int),
+        text=claim.take("text", str),
+        on=on,
+        than_task=claim.maybe("than_task", str),
+        than_lag=claim.maybe("than_lag", int),
+        value=value,
+        relation=relation,
+        scale=scale,
+        threshold=threshold,
+    )
