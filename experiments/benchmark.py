@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments import trial as trials
 from experiments.engines.local import Local
 from experiments.fitting import fit
 from experiments.folder import StudyFolder
+from experiments.preparing import prepare
 from experiments.study import Study, Trial
 from lightning_modules import network, registry
 from lightning_modules.architectures.base import Recurrent
@@ -181,7 +181,7 @@ def _flops_of_lstm(hidden: int) -> float:
 
 def harness(trial: Trial, rounds: int) -> Iterator[Row]:
     """Time what Lightning and our bookkeeping add to a step, and what making a batch costs."""
-    made, data = trials.prepare(trial)
+    made, data = prepare(trial)
     training = Training(made, data, trial.recipe, solved_at=2.0)
     stream = iter(data.train_dataloader())
 
@@ -195,12 +195,12 @@ def harness(trial: Trial, rounds: int) -> Iterator[Row]:
 
     def fitted() -> None:
         recipe = trial.recipe.but(steps=50, validation_every=50, stop="budget")
-        again = Training(*trials.prepare(trial), recipe, solved_at=2.0)
+        again = Training(*prepare(trial), recipe, solved_at=2.0)
         fit(again, again.data, Path("none"))
 
     def nothing() -> None:
         recipe = trial.recipe.but(steps=1, validation_every=1, stop="budget")
-        again = Training(*trials.prepare(trial), recipe, solved_at=2.0)
+        again = Training(*prepare(trial), recipe, solved_at=2.0)
         fit(again, again.data, Path("none"))
 
     ways = {"fitted": fitted, "nothing": nothing, "bare": bare, "batches": batches}

@@ -1,5 +1,6 @@
 """Checkpoints of a trial: written at once, checked by their hash, the last two kept."""
 
+import copy
 import hashlib
 import io
 import pickle
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from experiments.durable import naming, read_json, read_regular, replacing, sweep, write_json
 
@@ -99,8 +101,23 @@ def remove(folder: Path) -> None:
 
 def _bytes(state: dict[str, Any]) -> memoryview:
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(_own(state), buffer)
     return buffer.getbuffer()
+
+
+def _own(value: Any) -> Any:
+    """Copy tensors that are a part of a larger one: torch would write all of it."""
+    if isinstance(value, Tensor):
+        return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+    if not isinstance(value, dict):
+        return value
+    owned = {key: _own(item) for key, item in value.items()}
+    if all(owned[key] is item for key, item in value.items()):
+        return value
+    # A state_dict carries more than its entries.
+    copied = copy.copy(value)
+    copied.update(owned)
+    return copied
 
 
 def _listed(folder: Path) -> list[Any]:

@@ -13,6 +13,8 @@ PACKAGE = "lightning_modules"
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 ROOTS = ("training.py", "assembly.py")
 """What every trial goes through; what these import is found by following their imports."""
+COHORT = "cohort.py"
+"""What a trial goes through as well that is trained together with others."""
 
 
 def of(trial: Trial) -> dict[str, str]:
@@ -21,6 +23,8 @@ def of(trial: Trial) -> dict[str, str]:
     others = [registry.describe("task", trial.task).path]
     if trial.arm.decoder is not None and trial.arm.decoder.architecture is not None:
         others.append(registry.describe("architecture", trial.arm.decoder.architecture).path)
+    if trial.cohort > 1:
+        others.append(registry.HOME / COHORT)
     return dict(_of(own, *others))
 
 

@@ -9,11 +9,8 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lightning_modules.data import Data
-from lightning_modules.training import Training
 
-
-def fit(training: Training, data: Data, root: Path) -> None:
+def fit(training: pl.LightningModule, data: pl.LightningDataModule | None, root: Path) -> None:
     """Train until `training` is over or asked to stop; nothing is written, not even to `root`."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     with warnings.catch_warnings():

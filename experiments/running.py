@@ -10,7 +10,7 @@ import typer
 
 from experiments import finding, interruption, locking, preflight, timing
 from experiments.cli_lines import console, say
-from experiments.engines.local import Event, Local
+from experiments.engines.local import Event, Local, bundles
 from experiments.folder import StudyFolder
 from experiments.interruption import EXIT_STATUS
 from experiments.progress import Progress
@@ -61,6 +61,10 @@ def run(
             found = {pair: match.hidden_size for pair, match in sizes.of(study).items()}
             preflight.check_memory(missing, found)
             reconcile()
+            if study.cohort > 1:
+                from experiments import cohort
+
+                say(cohort.told(study))
             for trial_id, result in again.items():
                 _set_aside(folder, trial_id, result)
             say(
@@ -144,33 +148,69 @@ def _here(
 ) -> Iterator[Event]:
     import torch
 
-    from experiments import trial as trials
-
     torch.set_num_threads(1)
-    for trial in missing:
-        yield Event("started", trial)
+    for bundle in bundles(missing):
+        yield from (Event("started", trial) for trial in bundle)
 
-        def on_row(row: dict[str, Any], trial: Trial = trial) -> None:
+        def on_row(trial: Trial, row: dict[str, Any]) -> None:
             progress.take(Event("row", trial, row["step"], row["validation/score"]))
 
-        for is_alone in (False, True):
-            # The trial is saved at its next step.
-            with interruption.caught() as is_asked:
-                report = trials.run(
-                    trial,
-                    folder.trial(trial.id),
-                    on_row=on_row,
-                    after_step=lambda step, is_asked=is_asked: is_asked(),  # type: ignore[misc]
-                    is_online=is_online,
-                    is_alone=is_alone,
-                    is_debugged=True,
-                )
-            # Out of memory counts when it comes again.
-            if report["outcome"] != "out_of_memory":
-                break
-        yield Event("ended", trial, outcome=report["outcome"])
-        if report["outcome"] == "interrupted":
+        ended = _together_here if bundle[0].cohort > 1 else _alone_here
+        outcomes = ended(bundle, folder, on_row, is_online)
+        for trial, outcome in zip(bundle, outcomes, strict=True):
+            yield Event("ended", trial, outcome=outcome)
+        if "interrupted" in outcomes:
             raise _Told
+
+
+OnRow = Callable[[Trial, dict[str, Any]], None]
+
+
+def _together_here(
+    bundle: list[Trial], folder: StudyFolder, on_row: OnRow, is_online: bool
+) -> list[str]:
+    from experiments import cohort
+
+    outcomes: dict[int, str] = {}
+    # The trials are saved at their next step.
+    with interruption.caught() as is_asked:
+        cohort.run(
+            bundle,
+            [folder.trial(trial.id) for trial in bundle],
+            on_end=lambda number, report: outcomes.update({number: report["outcome"]}),
+            on_row=lambda number, row: on_row(bundle[number], row),
+            after_step=lambda step: is_asked(),
+            is_online=is_online,
+            is_debugged=True,
+        )
+    for number, outcome in outcomes.items():
+        if outcome == "out_of_memory":
+            outcomes[number] = _alone_here([bundle[number]], folder, on_row, is_online)[0]
+    return [outcomes[number] for number in range(len(bundle))]
+
+
+def _alone_here(
+    bundle: list[Trial], folder: StudyFolder, on_row: OnRow, is_online: bool
+) -> list[str]:
+    from experiments import trial as trials
+
+    (trial,) = bundle
+    for is_alone in (False, True):
+        # The trial is saved at its next step.
+        with interruption.caught() as is_asked:
+            report = trials.run(
+                trial,
+                folder.trial(trial.id),
+                on_row=lambda row: on_row(trial, row),
+                after_step=lambda step, is_asked=is_asked: is_asked(),  # type: ignore[misc]
+                is_online=is_online,
+                is_alone=is_alone,
+                is_debugged=True,
+            )
+        # Out of memory counts when it comes again.
+        if report["outcome"] != "out_of_memory":
+            break
+    return [str(report["outcome"])]
 
 
 @contextlib.contextmanager

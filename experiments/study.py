@@ -68,7 +68,7 @@ MAX_TRIALS = 10_000
 
 MAX_NAME = 64
 
-LATER = ("test_lags", "curriculum")
+LATER = ("test_lags", "curriculum", "cohort")
 """Fields of a trial that came after the first ones: at their default it is what it was before."""
 
 
@@ -88,6 +88,7 @@ class Trial(Declaration):
     test_lags: tuple[Whole, ...] = ()
     probes: Probings = ()
     curriculum: Curriculum | None = None
+    cohort: Whole = 1
 
     @property
     def id(self) -> str:
@@ -124,7 +125,8 @@ class Study(Declaration):
     is chosen first, on validation and on other seeds, and the arms' own rates are not used. Without
     claims, each arm is claimed to solve more often than the reference, pooled over tasks and lags;
     `claims=None` claims nothing. `probes` measure every trial's network, each at the times that it
-    names; a bare name stands for the start and the end.
+    names; a bare name stands for the start and the end. With `cohort`, up to so many trials that
+    differ in the seed alone train together; they come to what each would alone, within rounding.
     """
 
     name: StrictStr
@@ -139,6 +141,7 @@ class Study(Declaration):
     tuning: Tuning | None = None
     claims: Annotated[tuple[Claim, ...] | None, BeforeValidator(as_tuple)] = ()
     probes: Probings = ()
+    cohort: Whole = 1
     _choices: tuple[Choice, ...] = PrivateAttr(())
 
     @field_validator("name")
@@ -336,6 +339,7 @@ class Study(Declaration):
             test_lags=axis.test_lags,
             probes=self.probes,
             curriculum=axis.curriculum,
+            cohort=self.cohort,
         )
 
     def trials(self) -> list[Trial]:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Iterator
 
+from experiments.preparing import prepare
 from experiments.sizes import matched, task_of
 from experiments.study import Study, Trial
-from experiments.trial import prepare
 from lightning_modules.contract import Verdict
 from lightning_modules.data import batch_at
 from lightning_modules.refusal import RefusedError

@@ -94,29 +94,34 @@ class Training(pl.LightningModule):
         loss = self.task.loss(self.network(batch.inputs), batch)
         loss.backward()
         norm = get_total_norm([p.grad for p in self._weights if p.grad is not None])
-        self.step += 1
         length = norm.item()
-        self._losses.append(loss.item())
-        self._norms.append(length)
-        # One inf in a gradient turns all weights into NaN when it is clipped (1/inf * inf), so the
-        # guard stands before the clip. A sum of the two is finite only if both are.
-        if not math.isfinite(self._losses[-1] + length):
-            self.diverged = True
+        if not self.note(loss.item(), length):
             return
         if self.recipe.clip is not None and length > self.recipe.clip:
             clip_grads_with_norm_(self._weights, self.recipe.clip, norm)
         self.optimizer.step()
 
+    def note(self, loss: float, norm: float) -> bool:
+        """Count a step by its loss and gradient norm; False, and diverged, where one is not finite.
+
+        One inf in a gradient turns all weights into NaN when it is clipped (1/inf * inf), so this
+        guard stands before the clip.
+        """
+        self.step += 1
+        self._losses.append(loss)
+        self._norms.append(norm)
+        # A sum of the two is finite only if both are.
+        self.diverged = not math.isfinite(loss + norm)
+        return not self.diverged
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Evaluate where one is due, write the row, and stop when the outcome is known."""
         is_asked_to_stop = self.after_step(self.step)
-        is_last = self.diverged or self.step >= self.recipe.steps
-        has_row = self.step % self.recipe.validation_every == 0 or is_last
-        is_measured = self.is_measured(self.step)
-        if has_row or is_measured or is_asked_to_stop:
+        is_due = self.is_row_due
+        if is_due or is_asked_to_stop:
             self.seconds += time.perf_counter() - self._clock
-            if has_row or is_measured:
-                self.on_row(self._row() if has_row else {"step": self.step})
+            if is_due:
+                self.on_row(self.row())
             self._clock = time.perf_counter()
         if self.is_over or is_asked_to_stop:
             self.trainer.should_stop = True
@@ -148,10 +153,22 @@ class Training(pl.LightningModule):
         return outputs
 
     @property
+    def is_row_due(self) -> bool:
+        """Whether a row stands at the step that was just done."""
+        return self._is_evaluated or self.is_measured(self.step)
+
+    @property
     def is_over(self) -> bool:
         """Whether no step is left to do."""
-        is_done = self.diverged or self.step >= self.recipe.steps
-        return is_done or (self.recipe.stop == "solved" and self.solved_step is not None)
+        return self._is_last or (self.recipe.stop == "solved" and self.solved_step is not None)
+
+    @property
+    def _is_evaluated(self) -> bool:
+        return self.step % self.recipe.validation_every == 0 or self._is_last
+
+    @property
+    def _is_last(self) -> bool:
+        return self.diverged or self.step >= self.recipe.steps
 
     @property
     def outcome(self) -> Outcome:
@@ -189,7 +206,10 @@ class Training(pl.LightningModule):
         if "schedule" in state:
             self.data.schedule.restore(state["schedule"])
 
-    def _row(self) -> Row:
+    def row(self) -> Row:
+        """Evaluate where it is due, and give the row of the steps since the last one."""
+        if not self._is_evaluated:
+            return {"step": self.step}
         loss, score = self.evaluate(self._validation)
         if self.solved_step is None:
             is_held = self.solved_at is not None and score >= self.solved_at

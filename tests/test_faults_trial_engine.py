@@ -104,8 +104,8 @@ def test_a_worker_that_hangs_ends_when_nobody_is_left_to_end_it(tmp_path: Path) 
     folder = place.trial(trial.id)
     worker = Process(local._environment(False))
     order = {
-        "trial": trial.model_dump(mode="json"),
-        "folder": str(folder),
+        "trials": [trial.model_dump(mode="json")],
+        "folders": [str(folder)],
         **{"is_online": False, "is_alone": False, "has_been_killed": False, "patience": 1.0},
     }
     with pytest.raises(NoProgress):

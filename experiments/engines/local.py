@@ -11,7 +11,6 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from experiments import ending, safety
@@ -37,6 +36,9 @@ class Event:
     score: float | None = None
     outcome: str = ""
     error: str | None = None
+
+
+_Waiting = queue.SimpleQueue[list[Trial]]
 
 
 class Local:
@@ -73,7 +75,7 @@ class Local:
         only then it counts.
         """
         held: list[Trial] = []
-        for event in _work(self._workers, trials, folder, is_alone=False):
+        for event in _work(self._workers, bundles(trials), folder, is_alone=False):
             if event.kind == "ended" and event.outcome == "out_of_memory":
                 held.append(event.trial)
             else:
@@ -85,15 +87,31 @@ class Local:
                 worker.wait(SECONDS_TO_SAVE)
                 worker.kill()
             first.renew()
-            yield from _work([first], held, folder, is_alone=True)
+            yield from _work([first], [[trial] for trial in held], folder, is_alone=True)
+
+
+def bundles(trials: list[Trial]) -> list[list[Trial]]:
+    """Put together what trains together: trials of a group, as many as their study declares.
+
+    A bundle stands where its first trial stood.
+    """
+    made: list[list[Trial]] = []
+    last: dict[str, list[Trial]] = {}
+    for trial in trials:
+        bundle = last.get(trial.group)
+        if bundle is None or len(bundle) == trial.cohort:
+            bundle = last[trial.group] = []
+            made.append(bundle)
+        bundle.append(trial)
+    return made
 
 
 def _work(
-    workers: "list[_Worker]", trials: list[Trial], folder: StudyFolder, *, is_alone: bool
+    workers: "list[_Worker]", bundles: list[list[Trial]], folder: StudyFolder, *, is_alone: bool
 ) -> Iterator[Event]:
-    waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
-    for trial in trials:
-        waiting.put(trial)
+    waiting: _Waiting = queue.SimpleQueue()
+    for bundle in bundles:
+        waiting.put(bundle)
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     for worker in workers:
         arguments = (waiting, folder, events, is_alone)
@@ -119,7 +137,7 @@ class _Worker:
 
     def work(
         self,
-        waiting: "queue.SimpleQueue[Trial]",
+        waiting: _Waiting,
         folder: StudyFolder,
         events: "queue.SimpleQueue[Event | None]",
         is_alone: bool,
@@ -130,9 +148,10 @@ class _Worker:
             while not self._is_stopped:
                 if is_recorded and not folder.file.exists():
                     break  # Moved away: W&B may just be making the folder anew, and we would go on.
-                trial = waiting.get_nowait()
-                events.put(Event("started", trial))
-                for event in self._run(trial, folder.trial(trial.id), is_alone):
+                bundle = waiting.get_nowait()
+                for trial in bundle:
+                    events.put(Event("started", trial))
+                for event in self._run(bundle, folder, is_alone):
                     events.put(event)
         events.put(None)
 
@@ -160,47 +179,61 @@ class _Worker:
                 self._process = Process(_environment(self._is_online))
 
     def _run(
-        self, trial: Trial, folder: Path, is_alone: bool, has_been_killed: bool = False
+        self,
+        bundle: list[Trial],
+        folder: StudyFolder,
+        is_alone: bool,
+        has_been_killed: bool = False,
     ) -> Iterator[Event]:
         kills = ending.out_of_memory_kills()
         order = {
-            "trial": trial.model_dump(mode="json"),
-            "folder": str(folder),
+            "trials": [trial.model_dump(mode="json") for trial in bundle],
+            "folders": [str(folder.trial(trial.id)) for trial in bundle],
             "is_online": self._is_online,
             "is_alone": is_alone,
             "has_been_killed": has_been_killed,
             "patience": self._seconds,
         }
-        step = 0
+        left = dict(enumerate(bundle))
+        step, is_interrupted = 0, False
         try:
             for message in self._process.messages(order, self._seconds):
-                event = Event(trial=trial, **message)
+                number = message.pop("number")
+                event = Event(trial=bundle[number], **message)
                 step = max(step, event.step)
-                if event.kind == "ended" and event.outcome == "interrupted":
+                if event.kind == "ended":
+                    del left[number]
+                    is_interrupted = is_interrupted or event.outcome == "interrupted"
+                if is_interrupted and not left:
                     self.renew()
                 yield event
-                if event.kind == "ended":
+                if not left:
                     return
         except NoProgress as problem:
             self.renew()
             line = f"{problem}, at step {step}: ended; `longdep run` tries it again"
-            ending.keep(folder, trial.id, line, None, attempts=1, step=step)
-            yield Event("ended", trial, step, outcome="failed", error=line)
+            for trial in left.values():
+                place = folder.trial(trial.id)
+                ending.keep(place, trial.id, line, None, attempts=1, step=step)
+                yield Event("ended", trial, step, outcome="failed", error=line)
             return
         if self._is_stopped:
-            yield Event("ended", trial, step, outcome="interrupted")
+            for trial in left.values():
+                yield Event("ended", trial, step, outcome="interrupted")
             return
         how, is_killed = self._process.how_it_ended()
         self.renew()
         # The kernel tells nobody whom it killed for want of memory, but it counts.
         if is_killed and ending.out_of_memory_kills() > kills and not has_been_killed:
             if is_alone:
-                yield from self._run(trial, folder, is_alone, has_been_killed=True)
-            else:
+                yield from self._run(bundle, folder, is_alone, has_been_killed=True)
+                return
+            for trial in left.values():
                 yield Event("ended", trial, step, outcome="out_of_memory")
             return
         why = f"its process ended with {how}; it goes on when the study is run again"
-        yield Event("ended", trial, step, outcome="interrupted", error=why)
+        for trial in left.values():
+            yield Event("ended", trial, step, outcome="interrupted", error=why)
 
 
 def _environment(is_online: bool) -> dict[str, str]:

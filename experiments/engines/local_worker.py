@@ -47,39 +47,64 @@ def main() -> int:
         except OSError:
             is_over.set()  # Nobody listens any more.
 
-    def run(order: dict[str, Any]) -> str:
-        last_row = last_pulse = time.monotonic()
-        score = None
+    def run(order: dict[str, Any]) -> bool:
+        """Run what is ordered, one trial or several together; False when one was interrupted."""
+        last_row: dict[int, float] = {}
+        last_pulse = time.monotonic()
+        scores: dict[int, float] = {}
+        outcomes: set[str] = set()
 
-        def on_row(row: dict[str, Any]) -> None:
-            nonlocal last_row, score
-            score = row["validation/score"]
-            if time.monotonic() - last_row >= SECONDS_BETWEEN_ROWS:
-                last_row = time.monotonic()
-                tell(kind="row", step=row["step"], score=score)
+        def on_row(number: int, row: dict[str, Any]) -> None:
+            scores[number] = row["validation/score"]
+            now = time.monotonic()
+            if now - last_row.setdefault(number, began) >= SECONDS_BETWEEN_ROWS:
+                last_row[number] = now
+                tell(kind="row", number=number, step=row["step"], score=scores[number])
 
         def after_step(step: int) -> bool:
             nonlocal last_pulse
             if time.monotonic() - last_pulse >= SECONDS_BETWEEN_PULSES:
                 last_pulse = time.monotonic()
-                tell(kind="row", step=step, score=score)
+                number = next(iter(left))
+                tell(kind="row", number=number, step=step, score=scores.get(number))
             return is_over.is_set() or is_asked()
 
-        report = trials.run(
-            Trial.model_validate_json(json.dumps(order["trial"])),
-            Path(order["folder"]),
-            on_row=on_row,
-            after_step=after_step,
-            is_online=order["is_online"],
-            is_alone=order["is_alone"],
-            has_been_killed=order["has_been_killed"],
-        )
-        tell(kind="ended", outcome=report["outcome"], error=report.get("error"))
-        return str(report["outcome"])
+        def on_end(number: int, report: dict[str, Any]) -> None:
+            left.discard(number)
+            outcomes.add(report["outcome"])
+            tell(kind="ended", number=number, outcome=report["outcome"], error=report.get("error"))
+
+        began = last_pulse
+        declared = [Trial.model_validate_json(json.dumps(each)) for each in order["trials"]]
+        left = set(range(len(declared)))
+        folders = [Path(folder) for folder in order["folders"]]
+        if declared[0].cohort > 1 and not order["is_alone"]:
+            from experiments import cohort
+
+            cohort.run(
+                declared,
+                folders,
+                on_end=on_end,
+                on_row=on_row,
+                after_step=after_step,
+                is_online=order["is_online"],
+            )
+        else:
+            report = trials.run(
+                declared[0],
+                folders[0],
+                on_row=lambda row: on_row(0, row),
+                after_step=after_step,
+                is_online=order["is_online"],
+                is_alone=order["is_alone"],
+                has_been_killed=order["has_been_killed"],
+            )
+            on_end(0, report)
+        return "interrupted" not in outcomes
 
     with interruption.caught(lambda: orders.put(None)) as is_asked:
         while not is_asked() and (order := orders.get()) is not None:
-            if run(order) == "interrupted":
+            if not run(order):
                 break
         # W&B would wait for a process that hangs, for ever.
         wandb_process.close(SECONDS_TO_CLOSE)

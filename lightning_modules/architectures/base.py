@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lightning_modules.kernel.running import kernel_for
+from lightning_modules.kernel.running import is_transformed, kernel_for
 
 State = tuple[Tensor, ...]
 """What a layer carries from one step to the next: tensors of shape [batch, ...]."""
@@ -110,7 +110,9 @@ class Recurrent(Layer):
         state = self.initial_state(x.shape[0]) if state is None else state
         kernel = kernel_for(self, x, state)
         if isinstance(kernel, str):
-            return self.without_kernel(x, state)
+            # torch's own modules for whole sequences cannot be transformed.
+            is_loop = self.path == "fused" and is_transformed()
+            return self.loop(x, state) if is_loop else self.without_kernel(x, state)
         return kernel(self, x, state)
 
     def without_kernel(

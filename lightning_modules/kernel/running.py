@@ -62,7 +62,7 @@ def kernel_for(layer: Any, x: Tensor, state: State) -> Kernel | str:
         return "input, state and weights are not of one type"
     if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
         return "torch is looking at the operations"
-    if torch.is_autocast_enabled("cpu") or torch._C._functorch.maybe_current_level() is not None:
+    if torch.is_autocast_enabled("cpu") or is_transformed():
         return "torch transforms the operations"
     p_t, shapes = torch.Size((x.shape[0], x.shape[2])), tuple(part.shape for part in state)
     key = (p_t, shapes, dtype, plain_attributes(layer))
@@ -70,6 +70,11 @@ def kernel_for(layer: Any, x: Tensor, state: State) -> Kernel | str:
     if key not in kernels:
         kernels[key] = _make(layer, p_t, shapes, dtype)
     return kernels[key]
+
+
+def is_transformed() -> bool:
+    """Tell whether a transform (`vmap`, `grad`) is at work, which sees torch's operations alone."""
+    return torch._C._functorch.maybe_current_level() is not None
 
 
 def _make(
