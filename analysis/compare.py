@@ -140,7 +140,8 @@ def _test(claim: Claim, compared: Compared) -> str:
 def _verdict(claim: Claim, compared: Compared, row: dict[str, Any], claims: int) -> tuple[str, str]:
     if row["p_adjusted"] <= SIGNIFICANCE:
         return ("supported" if _is_as_claimed(claim, compared) else "contradicted"), ""
-    return "too few seeds to tell", _remedy(claim, compared, row, claims)
+    now = max(int(row["n_arm"] or 0), int(row["n_than"] or 0)) // max(1, int(row["groups"]))
+    return "too few seeds to tell", remedy(claim, compared, now, claims)
 
 
 def _is_as_claimed(claim: Claim, compared: Compared) -> bool:
@@ -150,8 +151,8 @@ def _is_as_claimed(claim: Claim, compared: Compared) -> bool:
     return is_above == (claim.relation in ("more", "at least"))
 
 
-def _remedy(claim: Claim, compared: Compared, row: dict[str, Any], claims: int) -> str:
-    """Say how many seeds per group would show a difference as large as the observed one.
+def remedy(claim: Claim, compared: Compared, seeds: int, claims: int) -> str:
+    """Say how many seeds per group, of which there are `seeds`, would show what was seen.
 
     Every p is taken times the number of claims: enough whatever becomes of the others.
     """
@@ -161,20 +162,23 @@ def _remedy(claim: Claim, compared: Compared, row: dict[str, Any], claims: int) 
         if not is_within and claim.threshold == compared.alike:
             return "no difference was seen, so no number of seeds would show one of this size"
         return "what was seen is what it is held against: no number of seeds would tell them apart"
-    now = max(int(row["n_arm"] or 0), int(row["n_than"] or 0)) // max(1, int(row["groups"]))
     kind = "ratio" if claim.scale == "ratio" else "difference"
 
-    def is_enough(seeds: int) -> bool:
+    def is_enough(number: int) -> bool:
         def p(threshold: float, side: Side = "two-sided") -> float:
-            return compared.p_with(seeds, threshold, side)
+            return compared.p_with(number, threshold, side)
 
         found = p(claim.threshold) if not is_within else min(_inside(claim, p), _outside(claim, p))
         return found * claims <= SIGNIFICANCE
 
-    seeds = _smallest(is_enough, now + 1, MOST_SEEDS)
-    if seeds is None:
+    enough = _smallest(is_enough, seeds + 1, MOST_SEEDS)
+    if is_within and min(aims) < compared.effect < max(aims):
+        if enough is None:
+            return f"to show them so alike would need more than {MOST_SEEDS} seeds per group"
+        return f"about {enough} seeds per group would show them so alike"
+    if enough is None:
         return f"a {kind} of this size would need more than {MOST_SEEDS} seeds per group"
-    return f"about {seeds} seeds per group would show a {kind} of this size"
+    return f"about {enough} seeds per group would show a {kind} of this size"
 
 
 def _smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int | None:
@@ -185,14 +189,6 @@ def _smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int | No
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
     return high
-
-
-def remedy(groups: Iterable[Counts], claims: int) -> str:
-    """Say of solve rates how many seeds per group would show the difference that was seen."""
-    counts = list(groups)
-    row = {"n_arm": sum(g.n_arm for g in counts), "n_than": sum(g.n_than for g in counts)}
-    claim = Claim("", "", None, None, "")
-    return _remedy(claim, Rates(counts), {**row, "groups": len(counts)}, claims)
 
 
 def _compared(

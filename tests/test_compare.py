@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis import compare
 from analysis.compare import Counts
+from analysis.rates import Rates
 from analysis.study_file import Claim
 
 
@@ -174,7 +175,7 @@ def test_swapping_the_arms_swaps_the_verdict_and_leaves_p() -> None:
     [([Counts(3, 5, 1, 5)], 1), ([Counts(3, 5, 1, 5)], 5), ([Counts(3, 5, 2, 5)] * 4, 2)],
 )
 def test_the_number_of_seeds_that_would_do_does(groups: list[Counts], claims: int) -> None:
-    told = compare.remedy(groups, claims)
+    told = compare.remedy(claim(), Rates(groups), 5, claims)
     seeds = int(told.split()[1])
 
     def p(n: int) -> float:
@@ -190,7 +191,7 @@ def test_the_number_of_seeds_that_would_do_does(groups: list[Counts], claims: in
 
 
 def test_a_difference_too_small_to_be_worth_the_seeds_is_called_so() -> None:
-    assert "more than 100 seeds" in compare.remedy([Counts(10, 20, 9, 20)], 1)
+    assert "more than 100 seeds" in compare.remedy(claim(), Rates([Counts(10, 20, 9, 20)]), 20, 1)
 
 
 def test_while_trials_are_missing_nothing_is_judged_but_the_counts_are_told() -> None:
