@@ -47,3 +47,26 @@ def probes(study_dir: "str | os.PathLike[str]") -> "pd.DataFrame":
     for problem in frames.probe_problems:
         warnings.warn(problem, stacklevel=2)
     return frames.probes
+
+
+def load_logs(
+    folder: "str | os.PathLike[str]", *, arm: str, score: str, **parts: "str | float | bool | None"
+) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Read logs that longdep did not write into the two frames of `load`.
+
+    `arm`, `score` and the further parts (seed, task, lag, step, is_lower_better, solved_at, chance)
+    name the keys that play them: `analysis.mapping.Mapping`. Runs without a result are in neither.
+
+    Example: runs, history = analysis.load_logs("wandb", arm="config.model.name", score="val_acc")
+    """
+    from typing import Any
+
+    from analysis import folder_source, foreign, log_cache, logs, mapping
+
+    given: Any = parts
+    named = mapping.Mapping(arm=arm, score=score, **given)
+    found = logs.join(
+        str(folder), folder_source.read(folder, log_cache.default_folder()), named.step
+    )
+    frames = foreign.frames(found, named)
+    return frames.runs, frames.history

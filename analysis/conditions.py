@@ -59,6 +59,8 @@ def recipe(study: Study) -> str:
     if not study.arms:
         return "No arm was declared."
     r = study.arms[0].recipe
+    if not r.optimizer:
+        return "The logs do not state how the arms were trained."
     clip = "not clipped" if r.clip is None else f"clipped to norm {r.clip:g}"
     stop = (
         f"a trial stops once the score has held {r.solved_for} validations in a row"

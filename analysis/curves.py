@@ -47,6 +47,8 @@ def learning_curves(runs: pd.DataFrame, history: pd.DataFrame, arms: Arms | None
             for group, rows, each in groups:
                 _median(ax, group, rows, each, is_picture)
             _axes(ax, _end(here), "validation score", ["0", "0.5", "1"])
+            trials = here["trial"]
+            free_axis(ax, history["validation/score"][history["trial"].isin(trials)])
         carried = Line2D([], [], color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         carried.set_label("carried forward")
         return figure.finish(look, chance_handle(), carried)
@@ -270,6 +272,16 @@ def _axes(ax: Axes, end: float, label: str, ticks: list[str]) -> None:
     ax.set_yticks([0, 0.5, 1], ticks)
     ax.set_ylabel(label)
     _step_axis(ax, end)
+
+
+def free_axis(ax: Axes, scores: pd.Series) -> None:
+    """Let an axis follow scores that do not reach from 0 to 1, as those of foreign logs may not."""
+    known = scores[np.isfinite(scores)]
+    if len(known) and (known.min() < 0 or known.max() > 1):
+        room = 0.05 * (known.max() - known.min()) or 0.5
+        ax.set_ylim(known.min() - room, known.max() + room)
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _step_axis(ax: Axes, end: float) -> None:

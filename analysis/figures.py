@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
+from analysis.curves import free_axis
 from analysis.curves import gradient_norm as gradient_norm
 from analysis.curves import learning_curves as learning_curves
 from analysis.curves import survival as survival
@@ -66,6 +67,7 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
                 _line(ax, x, scores.median(), look[arm])
             _lag_axis(ax, here)
             _share_axis(ax, "test score", as_percent=False)
+            free_axis(ax, here["test/score"])
         return figure.finish(look, chance_handle())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from analysis.contents import Contents
 from analysis.escaping import markdown, plain
 from analysis.gallery import Shown
+from analysis.sources import Frames
 
 
 def write(contents: Contents) -> str:
@@ -47,15 +48,17 @@ def write(contents: Contents) -> str:
     parts += _sections(contents, "method")
     parts += [
         "## How to repeat it",
-        "\n".join(["```sh", *commands(study.name), "```"]),
+        "\n".join(["```sh", *commands(contents.frames), "```"]),
         contents.trials.markdown,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def commands(name: str) -> list[str]:
+def commands(frames: Frames) -> list[str]:
     """Give the commands that repeat a study; its name is quoted for the shell."""
-    quoted = shlex.quote(plain(name))
+    if frames.foreign is not None:
+        return [frames.foreign.command]
+    quoted = shlex.quote(plain(frames.study.name))
     return [f"longdep run {quoted}", f"longdep report {quoted}"]
 
 

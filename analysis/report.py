@@ -11,7 +11,7 @@ from analysis.ledger import Stale
 from analysis.pages import checked_folder, render, write_file
 from analysis.section import owns
 from analysis.sections import SECTIONS
-from analysis.sources import Progress
+from analysis.sources import Frames, Progress
 
 WIDE = 640
 """Figures wider than this keep so many pixels on a small screen, and scroll."""
@@ -36,8 +36,22 @@ def write(
     StudyFileError
         `study.json` cannot be read, or `out_dir` cannot be a folder.
     """
+    checked_folder(out_dir)
+    return write_frames(
+        sources.load(study_dir, stale, progress), out_dir, progress, has_pdf=has_pdf
+    )
+
+
+def write_frames(
+    frames: Frames,
+    out_dir: str | os.PathLike[str],
+    progress: Progress | None = None,
+    *,
+    has_pdf: bool = True,
+) -> Path:
+    """Write the report of frames, wherever they come from; as `write`."""
     out = checked_folder(out_dir)
-    contents = gather(sources.load(study_dir, stale, progress), progress)
+    contents = gather(frames, progress)
     drawn: dict[str, str] = {}
     files: dict[str, str | bytes] = {
         f"tables/{name}.csv": tables.csv(data) for name, data in contents.data.items()
@@ -88,7 +102,7 @@ def page(contents: Contents, drawn: dict[str, str], *, has_pdf: bool = True) -> 
         ledger=ledger,
         counts=_counts(contents),
         images={shown.name: _image(drawn[shown.name], shown) for shown in contents.all_figures},
-        commands=markdown.commands(contents.frames.study.name),
+        commands=markdown.commands(contents.frames),
         has_pdf=has_pdf,
     )
 

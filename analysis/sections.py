@@ -6,11 +6,12 @@ page, its navigation, Markdown, CSV and LaTeX take it from there.
 
 from collections.abc import Callable
 
-from analysis import extrapolation, tuning_section
+from analysis import extrapolation, foreign_section, tuning_section
 from analysis.section import Evidence, Section
 from analysis.sources import Progress
 
 SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {
+    "foreign": foreign_section.compose,
     "extrapolation": extrapolation.section,
     "tuning": tuning_section.compose,
 }

@@ -110,6 +110,20 @@ HISTORY = {**_IDENTITY, "step": "int64", **dict.fromkeys(MEASURED, "float64")}
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """Where frames come from that longdep did not write, and what their keys do not allow.
+
+    `runs` has a row a run: run, name, health, files, rows, group, note (`analysis.foreign`).
+    """
+
+    source: str
+    command: str
+    score: str
+    lacking: tuple[str, ...]
+    runs: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Frames:
     """A study's plan and its trials. Damaged trials are in the ledger and in no frame."""
 
@@ -119,6 +133,7 @@ class Frames:
     tests: pd.DataFrame
     probes: pd.DataFrame
     probe_problems: tuple[str, ...] = ()
+    foreign: Foreign | None = None
 
     @property
     def study(self) -> Study:

@@ -2,13 +2,13 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from experiments import opening
+from experiments import cli_logs, opening
 from experiments.cli_lines import console, progress, say
-from experiments.cli_names import StudyName, studies
+from experiments.cli_names import studies
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
 from experiments.study import Study
@@ -20,7 +20,14 @@ app = typer.Typer()
 
 @app.command(rich_help_panel="Studies")
 def report(
-    study: StudyName,
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]",
+            help="A name, FILE.py, study.json, or a study's folder.",
+            autocompletion=studies,
+        ),
+    ] = None,
     other: Annotated[
         str | None,
         typer.Argument(
@@ -40,6 +47,35 @@ def report(
         int | None,
         typer.Option("--port", min=0, max=65535, help=f"For --serve; default: {PORT}, 0: any."),
     ] = None,
+    logs: Annotated[
+        Path | None,
+        typer.Option(
+            "--logs", metavar="DIR", help="Anybody's W&B or CSV logs, in place of a study."
+        ),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option("--arm", metavar="KEY", help="For --logs: what is compared.")
+    ] = None,
+    score: Annotated[
+        str | None, typer.Option("--score", metavar="KEY", help="For --logs: a key of the history.")
+    ] = None,
+    seed: Annotated[str | None, typer.Option("--seed", metavar="KEY", help="For --logs.")] = None,
+    task: Annotated[str | None, typer.Option("--task", metavar="KEY", help="For --logs.")] = None,
+    lag: Annotated[str | None, typer.Option("--lag", metavar="KEY", help="For --logs.")] = None,
+    step: Annotated[str | None, typer.Option("--step", metavar="KEY", help="For --logs.")] = None,
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="For --logs: the score is a loss.")
+    ] = False,
+    solved_at: Annotated[
+        float | None, typer.Option("--solved-at", help="For --logs: solved from this score on.")
+    ] = None,
+    chance: Annotated[
+        float | None, typer.Option("--chance", help="For --logs: the best guess without memory.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="KEY=VALUE", help="For --logs: these runs alone."),
+    ] = None,
 ) -> None:
     """Write the report of a study: one HTML page, figures, tables. Of two, what differs.
 
@@ -48,10 +84,40 @@ def report(
         longdep report runs/quick --out somewhere/else
         longdep report runs/before runs/after
         longdep report quick --serve
+        longdep report --logs wandb --arm config.model.name --seed config.seed --score val_acc
+
+    `longdep logs DIR` shows the keys of logs, and suggests which to name.
     """
     from analysis.json_file import StudyFileError
     from analysis.serving import PortError
 
+    given: dict[str, Any] = {
+        "--arm": arm,
+        "--score": score,
+        "--seed": seed,
+        "--task": task,
+        "--lag": lag,
+    }
+    given |= {"--step": step, "--solved-at": solved_at, "--chance": chance, "--only": only}
+    given |= {"--lower-is-better": lower_is_better or None}
+    if logs is not None:
+        if study is not None or serve:
+            raise StudyError("--logs stands in place of a study, and goes without --serve")
+        if arm is None or score is None:
+            lacking = " and ".join(n for n in ("--arm", "--score") if given[n] is None)
+            raise StudyError(f"--logs needs {lacking}; longdep logs {logs} shows the keys")
+        parts = {"seed": seed, "task": task, "lag": lag, "step": step}
+        _foreign(
+            logs,
+            dict(arm=arm, score=score, **parts, is_lower_better=lower_is_better,
+                 solved_at=solved_at, chance=chance, only=_pairs(only or [])),
+            out,
+        )  # fmt: skip
+        return
+    if named := [option for option, value in given.items() if value is not None]:
+        raise StudyError(f"{named[0]} goes with --logs")
+    if study is None:
+        raise StudyError("report: name a study, or --logs DIR; longdep report --help")
     if port is not None and not serve:
         raise StudyError("--port goes with --serve")
     if other is not None and serve:
@@ -66,6 +132,33 @@ def report(
             _write(declared, folder, out or Path("reports") / declared.name)
     except (StudyFileError, PortError) as error:
         raise StudyError(str(error)) from None
+
+
+def _foreign(logs: Path, parts: dict[str, Any], out: Path | None) -> None:
+    from analysis import foreign, mapping
+    from analysis import report as reports
+    from analysis.folder_source import SourceError
+    from analysis.json_file import StudyFileError
+
+    try:
+        found = cli_logs.read(logs, parts["step"])
+        frames = foreign.frames(found, mapping.Mapping(**parts))
+        target = out or Path("reports") / (logs.resolve().name or "logs")
+        with progress() as told:
+            page = reports.write_frames(frames, target, told)
+    except (SourceError, foreign.MappingError, StudyFileError) as error:
+        raise StudyError(str(error)) from None
+    say(f"the report: {page}")
+
+
+def _pairs(only: list[str]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for each in only:
+        key, is_there, value = each.partition("=")
+        if not is_there:
+            raise StudyError(f"--only {each}: KEY=VALUE is needed, as in config.lr=0.01")
+        found.append((key, value))
+    return tuple(found)
 
 
 def _write(declared: Study, folder: StudyFolder, out: Path) -> None:
