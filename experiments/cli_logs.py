@@ -1,4 +1,4 @@
-"""The command about logs of any origin: what is there, in which health, which keys it has."""
+"""The commands about logs: what is in them, of any origin, and sending a study's to a server."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.cli_lines import console, progress, say
+from experiments.cli_names import StudyName
 from experiments.loading import StudyError
 
 MOST_RUNS = 30
@@ -65,6 +66,62 @@ def logs(
         raise StudyError(str(error)) from None
     _show(found, plain)
     _suggest(found, folder)
+
+
+@app.command(rich_help_panel="Studies")
+def publish(
+    study: StudyName,
+    entity: Annotated[
+        str, typer.Option("--entity", metavar="NAME", help="Whose account or team it goes to.")
+    ],
+    project: Annotated[
+        str | None, typer.Option("--project", help="Default: the study's name.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and send nothing.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Send it although something in it was flagged.")
+    ] = False,
+) -> None:
+    """Send a study's finished trials to a W&B server, by wandb's own sync.
+
+    Examples:
+        longdep publish quick --entity my-team --dry-run
+        longdep publish quick --entity my-team
+
+    What holds the name of this machine, a path of it, or what looks like a secret is flagged, and
+    is sent only with --anyway. Sent again, the same trial goes to the same run.
+    """
+    from analysis import ledger
+    from analysis.escaping import plain
+    from experiments import opening, publishing
+
+    declared, folder = opening.recorded(study, None)
+    found = publishing.parcels(ledger.take(folder.path))
+    flagged = sum(bool(parcel.flags) for parcel in found)
+    target = f"{entity}/{project or declared.name}"
+    if dry_run:
+        for parcel in found:
+            say(f"{parcel.id} {parcel.entry.trial.arm} | {parcel.entry.trial.task} | "
+                f"{parcel.entry.trial.lag} | seed {parcel.entry.trial.seed}")  # fmt: skip
+            for name in parcel.files:
+                say(f"    {plain(name, 300)} {(parcel.folder / name).stat().st_size:,} bytes")
+            for flag in parcel.flags:
+                say(f"    flagged: {plain(flag, 300)}", style="red")
+        size = sum(parcel.size for parcel in found)
+        say(f"{len(found)} runs, {size:,} bytes would go to {target}; {flagged} flagged")
+        return
+    if not found:
+        raise StudyError(f"{folder.path}: no trial has a result; there is nothing to send")
+    if flagged and not anyway:
+        raise StudyError(
+            f"{flagged} of {len(found)} runs are flagged, and nothing was sent; --dry-run shows "
+            "why, --anyway sends them"
+        )
+    publishing.send(
+        found, entity, project or declared.name, lambda parcel: say(f"sent: {target}/{parcel.id}")
+    )
 
 
 def read(folder: Path, step: str | None = None, *, no_cache: bool = False) -> Any:

@@ -30,6 +30,7 @@ MAY_READ_ANALYSIS = {
     "experiments/folder.py": "files as strangers write them: bounded, regular",
     "experiments/measuring.py": "what is measured later is kept in the frames that are read",
     "experiments/loading.py": "files as strangers write them: bounded, regular",
+    "experiments/publishing.py": "what is sent is what was committed",
     "experiments/tracking.py": "a log is read back before it counts",
 }
 
