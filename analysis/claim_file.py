@@ -10,6 +10,9 @@ RELATIONS = ("more", "less", "at least", "at most", "equivalent within")
 SCALES = ("difference", "ratio")
 """What a claim may say; besides these quantities, those of probes."""
 
+MOST_CLAIMS = 1000
+"""Each is tested, some by many draws: more would keep a report busy for hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -34,14 +37,21 @@ class Claim:
     threshold: float = 0.0
 
 
-def read_claim(claim: Object) -> Claim:
-    """Read a claim.
+def read_claims(study: Object) -> tuple[Claim, ...]:
+    """Read the claims of a study.
 
     Raises
     ------
     StudyFileError
-        It says what no claim says, or is held against what cannot be.
+        There are too many, or one says what no claim says, or is held against what cannot be.
     """
+    claims = study.objects("claims")
+    if len(claims) > MOST_CLAIMS:
+        raise study.error("claims", f"{len(claims):,} of them; at most {MOST_CLAIMS:,}")
+    return tuple(_claim(claim) for claim in claims)
+
+
+def _claim(claim: Object) -> Claim:
     on = claim.take("on", str)
     if on not in QUANTITIES and not on.startswith("probe/"):
         raise claim.error("on", f"{on!r:.60}; known: {', '.join(QUANTITIES)}, probe/...")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.claim_file import Claim as Claim
-from analysis.claim_file import read_claim
+from analysis.claim_file import read_claims
 from analysis.json_file import Object, StudyFileError
 
 STUDY_LIMIT = 64 * 2**20
@@ -201,7 +201,7 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
             )
             for axis in top.objects("tasks")
         ),
-        claims=tuple(read_claim(claim) for claim in top.objects("claims")),
+        claims=read_claims(top),
         trials=(
             *(_planned(trial, trial.key or "''") for trial in top.named_objects("trials")),
             *(_planned(trial, "") for trial in _listed(top, "waiting")),

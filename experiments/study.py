@@ -67,6 +67,7 @@ __all__ = [
 MAX_TRIALS = 10_000
 
 MAX_NAME = 64
+MAX_CLAIMS = 1000
 
 LATER = ("test_lags", "curriculum", "cohort")
 """Fields of a trial that came after the first ones: at their default it is what it was before."""
@@ -202,6 +203,8 @@ class Study(Declaration):
             self._check_tuning(self.tuning)
         if (size := self.size + self.tuning_size) > MAX_TRIALS:
             raise ValueError(f"{size:,} trials; at most {MAX_TRIALS:,}")
+        if (number := len(self.resolved_claims)) > MAX_CLAIMS:
+            raise ValueError(f"{number:,} claims; at most {MAX_CLAIMS:,}")
         refuse_twice("claims", [claim.text for claim in self.resolved_claims])
         alike = [ids for ids in self._labels_by_id().values() if len(ids) > 1]
         if alike:

@@ -196,6 +196,12 @@ def test_what_a_stranger_claims_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_more_claims_than_a_report_can_test_are_refused(tmp_path: Path) -> None:
+    folder = plant(tmp_path / "s", claims=[("gated", "plain", None, None)] * 1001, has_logs=False)
+    with pytest.raises(StudyFileError, match="1,001 of them; at most 1,000"):
+        read_study(folder)
+
+
 # Rates.
 
 
