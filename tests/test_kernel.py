@@ -139,6 +139,11 @@ class Branches(Plain):
         return super().move(p_t, h) if bool(self.U.bias[0] > 0) else p_t
 
 
+class BranchesOnTheState(Plain):
+    def move(self, p_t: Tensor, h: Tensor) -> Tensor:
+        return super().move(p_t, h) if bool((h > 0).any()) else p_t
+
+
 class Lists(Plain):
     def move(self, p_t: Tensor, h: Tensor) -> Tensor:
         return super().move(p_t, h) * (1.0 if h.detach().tolist()[0][0] > 0 else 0.5)
@@ -186,6 +191,7 @@ class Squares(Plain):
     ("layer", "reason"),
     [
         (Branches, "branches on data"),
+        (BranchesOnTheState, "branches on data, or compares it (aten.any.default)"),
         (Lists, "reads numbers out of a tensor"),
         (Rolls, "draws random numbers"),
         (Rolls2, "draws random numbers"),

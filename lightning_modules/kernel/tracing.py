@@ -131,6 +131,9 @@ def plain_attributes(layer: nn.Module) -> tuple[Any, ...]:
 
 _PLAIN = (bool, int, float, str, type(None))
 
+_COMPARING = {"gt", "ge", "lt", "le", "eq", "ne", "any", "all", "isnan", "isfinite"}
+"""What comes before a branch on data: whoever branches is told so, and not what is missing."""
+
 
 class _NoNumbers(TorchFunctionMode):
     """Refuse to let a step look at the numbers: what it did with them would be frozen."""
@@ -178,6 +181,8 @@ class Recorder(TorchDispatchMode):
         is_of_rows = any(id(tensor) in self._rows for tensor in tensors)
         if not is_of_rows and func is torch.ops.aten._local_scalar_dense.default:
             raise UntraceableError("`step` reads numbers out of a weight")
+        if is_of_rows and func not in TABLE and func.overloadpacket.__name__ in _COMPARING:
+            raise UntraceableError(f"`step` branches on data, or compares it ({func})")
         if is_of_rows and func not in TABLE:
             raise UntraceableError(f"`step` uses {func}, which the kernel does not know")
         result = func(*args, **kwargs)
