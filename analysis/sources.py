@@ -7,7 +7,7 @@
 | trial, arm, task | text | study.json, by the trial's id |
 | lag, seed | whole | study.json |
 | outcome | text | result.json: solved, unsolved, diverged, timed_out, out_of_memory, measured |
-| attempts, rows, steps | whole | result.json |
+| attempts, rows, steps | whole | result.json; attempts at this result, not at a stale one |
 | solved_step | whole or NA | result.json |
 | bit_exact | bool | result.json: never moved to another environment while it trained |
 | budget_steps, validation_every, batch | whole | the arm's recipe in study.json |
@@ -243,7 +243,7 @@ def _trial(
     run = {
         **identity,
         "outcome": result.outcome,
-        "attempts": result.attempts,
+        "attempts": result.attempts - result.earlier,
         "rows": result.rows,
         "steps": result.steps,
         "solved_step": pd.NA if result.solved_step is None else result.solved_step,

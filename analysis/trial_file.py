@@ -15,7 +15,10 @@ OUTCOMES = ("solved", "unsolved", "diverged", "timed_out", "out_of_memory", "mea
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished trial committed; `log` lies below the trial's folder."""
+    """What a finished trial committed; `log` lies below the trial's folder.
+
+    `earlier` of the attempts came to a result of other code, that was set aside as stale.
+    """
 
     trial: str
     outcome: str
@@ -28,6 +31,7 @@ class Result:
     weights_sha256: str
     bit_exact: bool
     notes: tuple[str, ...]
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def read_result(folder: Path, trial: str) -> Result | None:
         weights_sha256=top.take("weights_sha256", str),
         bit_exact=top.take("bit_exact", bool),
         notes=tuple(str(note) for note in top.maybe("notes", list) or []),
+        earlier=top.maybe("earlier", int) or 0,
     )
 
 

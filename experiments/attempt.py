@@ -265,6 +265,7 @@ class Attempt:
             "steps": summary["steps"],
             "rows": summary["rows"],
             "attempts": begun.number,
+            "earlier": begun.earlier,
             "bit_exact": begun.bit_exact,
             "notes": begun.notes,
             "code": config["code"],

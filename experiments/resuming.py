@@ -17,10 +17,12 @@ CHECKPOINTS = "checkpoints"
 class Begun:
     """An attempt that knows where it goes on: from the checkpoint `state`, or anew.
 
-    `notes` says what was found damaged, by this attempt and those before it.
+    `notes` says what was found damaged, by this attempt and those before it. `earlier` of the
+    attempts came to a result that is stale, and was set aside.
     """
 
     number: int
+    earlier: int
     state: dict[str, Any] | None
     history: History
     environment: dict[str, Any]
@@ -60,18 +62,23 @@ def begin(trial: Trial, folder: Path, *, is_loaded: bool = True) -> Begun:
     keep = state["rows"] if state else 0
     history = History(folder / HISTORY, keep if is_loaded else None)
     notes += [history.torn] if history.torn else []
-    number = before.get("attempts", 0) + 1
+    now_code, attempts = code.of(trial), before.get("attempts", 0)
+    is_stale = bool(code.changed(before.get("code", {}), now_code))
+    was_done = (folder / f"result-{attempts}.json").exists()
+    earlier = attempts if is_stale and was_done else before.get("earlier", 0)
+    number = attempts + 1
     begun = Begun(
-        number, state, history, begun_in, is_bit_exact, [*before.get("notes", []), *notes]
+        number, earlier, state, history, begun_in, is_bit_exact, [*before.get("notes", []), *notes]
     )
     record = {
         "schema": SCHEMA,
         "trial": trial.id,
         "attempts": number,
+        "earlier": earlier,
         "bit_exact": is_bit_exact,
         "notes": begun.notes,
         "environment": begun_in,
-        "code": code.of(trial),
+        "code": now_code,
         "declaration": trial.model_dump(mode="json"),
     }
     try:

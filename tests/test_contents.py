@@ -1,5 +1,6 @@
 """What a report holds besides its answer: tables, warnings, what is not equal between arms."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ def test_mixed_code_moved_trials_and_repeated_attempts_are_told(tmp_path: Path) 
 
     found = contents(tmp_path, fate)
     assert any("more than one version of a.py." in line for line in found.warnings)
+
+
+def test_more_than_one_attempt_is_told_of_the_trials_that_needed_it(tmp_path: Path) -> None:
+    folder = plant(tmp_path / "study")
+    needed, reran = sorted(folder.glob("*/result.json"))[:2]
+    for path, more in ((needed, {"attempts": 2}), (reran, {"attempts": 3, "earlier": 2})):
+        path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    assert "1 finished trial needed more than one attempt." in gather(load(folder)).warnings
 
 
 def test_unequal_recipes_are_printed(tmp_path: Path) -> None:

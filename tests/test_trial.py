@@ -15,8 +15,10 @@ import torch
 from small import small_trial
 
 from analysis import wandb_log
+from experiments import code, resuming
 from experiments import trial as trials
 from experiments.durable import read_rows
+from experiments.folder import StudyFolder
 from experiments.locking import claimed
 from experiments.study import Trial
 
@@ -171,6 +173,32 @@ def test_a_failure_keeps_its_traceback_and_the_next_run_mends_it(
     assert done["outcome"] in {"solved", "unsolved"} and done["attempts"] == 2
     assert rows(tmp_path / "t") == before
     assert not (tmp_path / "t" / "failure.json").exists()
+
+
+def test_attempts_at_a_result_that_went_stale_are_not_attempts_at_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, one = StudyFolder(tmp_path), small_trial()
+    folder.trial(one.id).mkdir()
+
+    def begun() -> tuple[int, int]:
+        found = resuming.begin(one, folder.trial(one.id))
+        found.history.close()
+        return found.number, found.earlier
+
+    def set_aside(attempts: int) -> None:
+        result = folder.trial(one.id) / "result.json"
+        result.write_text(json.dumps({"attempts": attempts}))
+        folder.set_aside(one.id)
+
+    assert [begun(), begun()] == [(1, 0), (2, 0)]
+    set_aside(2)
+    assert begun() == (3, 0), "set aside for another reason than its code"
+    set_aside(3)
+    monkeypatch.setattr(code, "of", lambda trial: {"lightning_modules/training.py": "changed"})
+    assert [begun(), begun()] == [(4, 3), (5, 3)]
+    set_aside(5)
+    assert begun() == (6, 3)
 
 
 def test_a_log_that_reads_back_otherwise_is_refused(
