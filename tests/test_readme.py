@@ -15,11 +15,14 @@ FIRST_WORDS = {"longdep", "mv", "python", "."}
 
 ELSEWHERE = {
     "make study": ["$(BIN)/longdep run quick", "$(BIN)/longdep report quick"],
-    "make test": ['$(BIN)/python -m pytest -m "not slow and not browser" -q -n auto'],
+    "make test": [
+        '$(BIN)/python -m pytest -m "not slow and not browser" -q -n auto --dist worksteal'
+    ],
 }
 """Not run below but by .ci/run, from the Makefile, whose lines these are."""
 
 PATTERNS = {
+    "longdep run": ["longdep run --help"],
     "longdep COMMAND --help": [],
     "longdep new study NAME": ["longdep new study renamed"],
     "longdep report quick --serve": ["longdep report --help"],
