@@ -1,6 +1,7 @@
 """Contracts tried and told: a verdict per clause, then how many hold."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from experiments import finding, loading
@@ -50,6 +51,8 @@ def _tell(one: Found, allow: list[str]) -> tuple[int, int]:
         layer = finding.load(one.kind, one.reference)(3, 5)
         why = network.why_no_kernel(layer)
         say(f"path    {network.path_of(layer)}{f' ({why})' if why else ''}", style="dim")
+        if layer.receptive_field is not None:
+            say(f"sees    {layer.receptive_field} steps, in one layer as it is", style="dim")
     if one.kind == "task":
         from lightning_modules import task_contract
 
@@ -64,10 +67,10 @@ def _verdicts(one: Found, allow: list[str]) -> Iterator[Any]:
         from experiments import study_contract
 
         return study_contract.check(loading.load(one.reference, allow=allow))
-    from lightning_modules import contract, probe_contract, task_contract
+    from lightning_modules import contract, probe_contract, shape_contract, task_contract
 
     contracts: dict[str, Callable[[Any], Iterator[Any]]] = {
-        "architecture": contract.check,
+        "architecture": lambda found: chain(contract.check(found), shape_contract.check(found)),
         "task": task_contract.check,
         "probe": probe_contract.check,
     }

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lightning_modules.architectures.base import Layer, Recurrent, State
+from lightning_modules.refusal import RefusedError
 
 INPUT, HIDDEN, BATCH, TIME = 3, 5, 4, 7
 EXACT = 1e-10
@@ -78,23 +79,29 @@ def options_are_keywords(build: Build) -> None:
 def outputs_have_the_promised_size(build: Build) -> None:
     """It gives [batch, time, output_size], and a state whose tensors begin with the batch."""
     layer = build()
-    y, state = layer(_input())
+    y, state = layer(sample())
     wanted = (BATCH, TIME, layer.output_size)
     require(tuple(y.shape) == wanted, f"outputs have shape {tuple(y.shape)}, not {wanted}")
     require(isinstance(state, tuple), f"the state is a {type(state).__name__}, not a tuple")
     for part in state:
         require(part.shape[0] == BATCH, f"a state of shape {tuple(part.shape)} for batch {BATCH}")
-    if isinstance(layer, Recurrent):
-        before, after = _shapes(layer.initial_state(BATCH)), _shapes(state)
+    names = len(layer.state_names)
+    require(names == len(state), f"{names} `state_names` for a state of {len(state)} tensors")
+    begun = layer.initial_state(BATCH)
+    if begun is not None:
+        before, after = _shapes(begun), _shapes(state)
         require(before == after, f"the state has shapes {before} before a step, {after} after it")
-        names = len(layer.state_names)
-        require(names == len(after), f"{names} `state_names` for a state of {len(after)} tensors")
+        same(layer(sample(), begun)[0], y, "outputs from `initial_state` and from none")
+    elif layer.causal:
+        shorter = _numbers(layer(sample(time=3))[1])
+        grows = shorter < _numbers(state)
+        require(grows, "its state does not grow: give `initial_state`, so that it can be counted")
 
 
 def sizes_can_be_counted(build: Build) -> None:
     """It has the sizes asked for; more hidden units are more weights, counted undrawn."""
     layer = build()
-    has = layer.input_size, getattr(layer, "hidden_size", HIDDEN)
+    has = layer.input_size, layer.hidden_size
     require(has == (INPUT, HIDDEN), f"input and hidden size are {has}, not {(INPUT, HIDDEN)}")
     with torch.device("meta"):
         small, large = _count(build()), _count(build(INPUT, 2 * HIDDEN))
@@ -107,7 +114,7 @@ def forward_is_the_loop(build: Build) -> None:
     layer = _off_its_start(build())
     if not isinstance(layer, Recurrent):
         return
-    x = _input()
+    x = sample()
     y_loop, state_loop = layer.loop(x)
     weights = list(_trained(layer))
     slow = torch.autograd.grad(y_loop.square().sum(), weights, allow_unused=True)
@@ -115,49 +122,59 @@ def forward_is_the_loop(build: Build) -> None:
         ("forward", layer(x)),
         ("without_kernel", layer.without_kernel(x, layer.initial_state(BATCH))),
     ):
-        _same(y, y_loop, f"outputs of {way}")
+        same(y, y_loop, f"outputs of {way}")
         _same_state(state, state_loop)
         fast = torch.autograd.grad(y.square().sum(), weights, allow_unused=True)
         for (name, _), a, b in zip(_named_trained(layer), fast, slow, strict=True):
             if a is not None or b is not None:
                 require(a is not None and b is not None, f"{name} has a gradient on one path only")
-                _same(a, b, f"the gradient of {name} by {way}")
+                same(a, b, f"the gradient of {name} by {way}")
 
 
 def a_carried_state_changes_nothing(build: Build) -> None:
     """A sequence in two parts, the state carried, gives what the whole gives."""
     layer = _off_its_start(build())
-    x = _input()
+    x = sample()
+    if not layer.causal:
+        try:
+            layer(x[:, 3:], layer(x[:, :3])[1])
+        except RefusedError:
+            return
+        raise BrokenClauseError("it looks ahead, and yet goes on from a state")
     whole, end = layer(x)
     first, state = layer(x[:, :3])
     second, end_of_parts = layer(x[:, 3:], state)
-    _same(torch.cat([first, second], 1), whole, "outputs")
+    same(torch.cat([first, second], 1), whole, "outputs")
     _same_state(end_of_parts, end)
 
 
 def nothing_looks_ahead(build: Build) -> None:
-    """Outputs before a step do not depend on the inputs from that step on."""
+    """Outputs before a step do not depend on the inputs from that step on, or it says so."""
     layer = _off_its_start(build())
-    x = _input()
+    x = sample()
     changed = x.clone()
-    changed[:, 4:] += 1.0
-    _same(layer(changed)[0][:, :4], layer(x)[0][:, :4], "outputs before the changed inputs")
+    changed[:, 4:] += torch.arange(1.0, 1.0 + INPUT)
+    if not layer.causal:
+        moved = (layer(changed)[0] - layer(x)[0])[:, :4].detach().abs().max()
+        require(float(moved) > EXACT, "it says that it looks ahead (`causal` is off), and does not")
+        return
+    same(layer(changed)[0][:, :4], layer(x)[0][:, :4], "outputs before the changed inputs")
 
 
 def examples_do_not_meet(build: Build) -> None:
     """An example's outputs do not depend on the others of its batch."""
     layer = _off_its_start(build())
-    x = _input()
+    x = sample()
     changed = x.clone()
     changed[1:] += 1.0
-    _same(layer(changed)[0][:1], layer(x)[0][:1], "outputs of the example that was left alone")
-    _same(layer(x[:1])[0], layer(x)[0][:1], "outputs of an example alone")
+    same(layer(changed)[0][:1], layer(x)[0][:1], "outputs of the example that was left alone")
+    same(layer(x[:1])[0], layer(x)[0][:1], "outputs of an example alone")
 
 
 def gradients_reach_the_first_step(build: Build) -> None:
-    """Over 8 steps the gradient is finite; the first input reaches the end, and a later output."""
+    """Over 8 steps, or as many as it sees, the gradient is finite and reaches the first input."""
     layer = _off_its_start(build())
-    x = _input(time=8).requires_grad_()
+    x = sample(time=min(8, layer.receptive_field or 8)).requires_grad_()
     y, state = layer(x)
     for where, parts in (
         ("the last output and state", (y[:, -1], *state)),
@@ -171,20 +188,34 @@ def gradients_reach_the_first_step(build: Build) -> None:
         require(is_there, f"the gradient of {where} at the first step is exactly 0")
 
 
+def it_sees_as_far_as_it_says(build: Build) -> None:
+    """Where it states a `receptive_field`, an output sees so many steps and none before them."""
+    layer = _off_its_start(build())
+    steps = layer.receptive_field
+    if steps is None:
+        return
+    # Many examples: to the farthest step there is one path, which a unit at rest may close.
+    x = sample(batch=64, time=steps + 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(layer(x)[0][:, -1].square().sum(), x)
+    sees = [bool((gradient[:, t] != 0).any()) for t in (0, 1)]
+    require(not sees[0], f"it says that it sees {steps} steps, and sees more")
+    require(sees[1], f"it says that it sees {steps} steps, and sees fewer")
+
+
 def every_weight_is_used(build: Build) -> None:
     """Every weight that is trained has a gradient."""
     layer = build()
-    layer(_input())[0].square().sum().backward()
+    layer(sample())[0].square().sum().backward()
     for name, weight in _named_trained(layer):
         require(weight.grad is not None, f"{name} is trained but takes no part")
 
 
 def the_seed_decides(build: Build) -> None:
     """The same seed gives the same start and outputs; another seed gives another start."""
-    x = _input()
+    x = sample()
     one, two, other = build(seed=1), build(seed=1), build(seed=2)
-    _same(one(x)[0], two(x)[0], "outputs of two layers of one seed")
-    _same(one(x)[0], one(x)[0], "outputs of one layer asked twice")
+    same(one(x)[0], two(x)[0], "outputs of two layers of one seed")
+    same(one(x)[0], one(x)[0], "outputs of one layer asked twice")
     pairs = zip(one.parameters(), other.parameters(), strict=True)
     require(any(not torch.equal(a, b) for a, b in pairs), "the start does not depend on the seed")
 
@@ -193,13 +224,13 @@ def saved_weights_bring_it_back(build: Build) -> None:
     """Saved and loaded weights give the same outputs."""
     one, other = build(seed=1), build(seed=2)
     other.load_state_dict(one.state_dict())
-    _same(other(_input())[0], one(_input())[0], "outputs after loading")
+    same(other(sample())[0], one(sample())[0], "outputs after loading")
 
 
 def it_takes_the_smallest_sizes(build: Build) -> None:
     """Length 1, batch 1, input 1 and hidden 1 work."""
     for batch, time in ((1, 1), (1, TIME), (BATCH, 1)):
-        y, _ = build()(_input(batch=batch, time=time))
+        y, _ = build()(sample(batch=batch, time=time))
         require(tuple(y.shape[:2]) == (batch, time), f"batch {batch}, length {time}: {y.shape}")
     y, _ = build(1, 1)(torch.ones(2, 3, 1, dtype=torch.float64))
     require(bool(y.isfinite().all()), "outputs at size 1 are not finite")
@@ -207,14 +238,14 @@ def it_takes_the_smallest_sizes(build: Build) -> None:
 
 def it_runs_in_float32(build: Build) -> None:
     """It runs in float32, and gives float32."""
-    y, _ = build().float()(_input().float())
+    y, _ = build().float()(sample().float())
     require(y.dtype == torch.float32, f"outputs are {y.dtype}")
     require(bool(y.isfinite().all()), "outputs are not finite")
 
 
 def it_runs_in_bfloat16(build: Build) -> None:
     """It learns in bfloat16 under autocast, or says why not (`no_bfloat16`)."""
-    layer, x = build().float(), _input().float()
+    layer, x = build().float(), sample().float()
     if layer.no_bfloat16:
         return
     exact, _ = layer(x)
@@ -243,7 +274,7 @@ def step_computes_the_gates(build: Build) -> None:
         return calls[-1]
 
     layer.gates = watched  # type: ignore[method-assign]
-    layer.step(layer.project(_input())[:, 0], layer.initial_state(BATCH))
+    layer.step(layer.project(sample())[:, 0], layer.initial_state(BATCH))
     require(len(calls) == 1, f"`step` calls `gates` {len(calls)} times, not once")
     for name, gate in calls[0].items():
         require(gate.shape[0] == BATCH, f"gate {name} has shape {tuple(gate.shape)}")
@@ -260,7 +291,7 @@ def step_compiles(build: Build) -> None:
     # Imported here: it takes a second, and nothing else needs it.
     from torch import _dynamo
 
-    p_t, state = layer.project(_input())[:, 0].detach(), layer.initial_state(BATCH)
+    p_t, state = layer.project(sample())[:, 0].detach(), layer.initial_state(BATCH)
     torch.compiler.reset()
     try:
         # torch's own recurrent modules may hold the weights; their kernels are not called.
@@ -270,7 +301,7 @@ def step_compiles(build: Build) -> None:
     except _dynamo.exc.TorchDynamoException as error:
         raise BrokenClauseError(" ".join(str(error).split())[:200]) from None
     expected, expected_after = layer.step(p_t, state)
-    _same(y, expected, "outputs")
+    same(y, expected, "outputs")
     _same_state(after, expected_after)
 
 
@@ -284,6 +315,7 @@ CLAUSES: dict[str, Callable[[Build], None]] = {
         forward_is_the_loop,
         a_carried_state_changes_nothing,
         nothing_looks_ahead,
+        it_sees_as_far_as_it_says,
         examples_do_not_meet,
         gradients_reach_the_first_step,
         every_weight_is_used,
@@ -304,7 +336,8 @@ def require(holds: bool, otherwise: str) -> None:
         raise BrokenClauseError(otherwise)
 
 
-def _input(batch: int = BATCH, time: int = TIME) -> Tensor:
+def sample(batch: int = BATCH, time: int = TIME) -> Tensor:
+    """Give inputs to try a layer on, always the same."""
     generator = torch.Generator().manual_seed(7)
     return torch.randn(batch, time, INPUT, generator=generator, dtype=torch.float64)
 
@@ -331,11 +364,16 @@ def _count(layer: Layer) -> int:
     return sum(p.numel() for p in _trained(layer))
 
 
+def _numbers(state: State) -> int:
+    return sum(part.numel() for part in state)
+
+
 def _shapes(state: State) -> list[tuple[int, ...]]:
     return [tuple(part.shape) for part in state]
 
 
-def _same(a: Tensor, b: Tensor, what: str) -> None:
+def same(a: Tensor, b: Tensor, what: str) -> None:
+    """Break the clause unless two tensors are equal up to the order of summation."""
     require(a.shape == b.shape, f"{what}: shapes {tuple(a.shape)} and {tuple(b.shape)}")
     largest = float((a - b).detach().abs().max()) if a.numel() else 0.0
     require(torch.allclose(a, b, atol=EXACT, rtol=EXACT), f"{what} differ by {largest:.1e}")
@@ -344,4 +382,4 @@ def _same(a: Tensor, b: Tensor, what: str) -> None:
 def _same_state(a: State, b: State) -> None:
     require(len(a) == len(b), f"states of {len(a)} and {len(b)} tensors")
     for number, (x, y) in enumerate(zip(a, b, strict=True)):
-        _same(x, y, f"tensor {number} of the last state")
+        same(x, y, f"tensor {number} of the last state")

@@ -65,6 +65,10 @@ class Stack(Layer):
             width = width + layer.output_size if shape.wiring == "dense" else layer.output_size
             widths.append(width)
         self.output_size = sum(widths) if shape.output == "all" else width
+        self.causal = all(layer.causal for layer in self._each())
+        reaches = [layer.receptive_field for layer in self._each()]
+        if None not in reaches:
+            self.receptive_field = 1 + sum(reach - 1 for reach in reaches if reach is not None)
         self.state_names = tuple(
             f"{name} of layer {number}"
             for number, layer in enumerate(self._each(), 1)
@@ -126,9 +130,9 @@ class Bidirectional(nn.Module):
     y_t = [f_t; b_t], where b_t has seen x_t and all that comes after it. Schuster & Paliwal 1997,
     IEEE Transactions on Signal Processing 45(11).
 
-    It is no `Layer`: a `Layer` is causal and goes on from a carried state, and this one can do
-    neither, as the end has to be there before the first answer. What it gives beside y are the
-    states that the two ended with, each at its own end of the sequence.
+    It is no `Layer`, so that nothing takes it for one: it is not causal, and there is no state that
+    it could go on from, as the end has to be there before the first answer. What it gives beside y
+    are the states that the two ended with, each at its own end of the sequence.
     """
 
     def __init__(self, forwards: Layer, backwards: Layer) -> None:

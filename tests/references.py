@@ -247,10 +247,84 @@ def orthogonal(w: Weights, options: dict[str, Any]) -> Step:
     return step
 
 
+def tcn(w: Weights, options: dict[str, Any]) -> Step:
+    dilation = options.get("dilation", 1)
+    V, W = (
+        w[f"{n}.direction"]
+        * (w[f"{n}.length"] / np.sqrt((w[f"{n}.direction"] ** 2).sum((1, 2))))[:, None, None]
+        for n in "VW"
+    )
+
+    def seen(kernel: np.ndarray, window: np.ndarray) -> np.ndarray:
+        # The last tap is on the step itself.
+        back = [window[-1 - j * dilation] for j in reversed(range(kernel.shape[2]))]
+        return sum(kernel[:, :, tap] @ x for tap, x in enumerate(back))
+
+    def step(x: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        shown, inner = np.vstack([state[0], x]), state[1]
+        z = np.maximum(seen(V, shown) + w["V.bias"], 0)
+        inner = np.vstack([inner, z])
+        r = np.maximum(seen(W, inner) + w["W.bias"], 0)
+        y = np.maximum(r + w["P.weight"] @ x + w["P.bias"], 0)
+        return y, [shown[1:], inner[1:]]
+
+    return step
+
+
+def normalised(w: Weights, name: str, x: np.ndarray) -> np.ndarray:
+    spread = np.sqrt(((x - x.mean()) ** 2).mean() + 1e-5)
+    return w[f"{name}.weight"] * (x - x.mean()) / spread + w[f"{name}.bias"]
+
+
+def transformer(w: Weights, options: dict[str, Any]) -> Step:
+    """One step at a time, heads one after the other; the state is all keys and values so far."""
+    heads, positions = options.get("heads", 2), options.get("positions", "rotary")
+    n = len(w["W_o.weight"])
+    width = max(1, n // heads)
+
+    def turned(vector: np.ndarray, t: int) -> np.ndarray:
+        pairs, out = width // 2, vector.copy()
+        for i in range(pairs):
+            angle = t / 10_000 ** (i / pairs)
+            a, b = vector[i], vector[pairs + i]
+            out[i] = a * np.cos(angle) - b * np.sin(angle)
+            out[pairs + i] = a * np.sin(angle) + b * np.cos(angle)
+        return out
+
+    def position(t: int) -> np.ndarray:
+        if positions == "learned":
+            return w["P"][t]
+        count = (n + 1) // 2
+        waves = [wave(t / 10_000 ** (i / count)) for i in range(count) for wave in (np.sin, np.cos)]
+        return np.array(waves)[:n]
+
+    def step(x: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        keys, values = state if state else (np.zeros((0, heads, width)),) * 2
+        t = len(keys)
+        z = w["W_in.weight"] @ x + w["W_in.bias"]
+        z = z + position(t) if positions in ("learned", "sinusoidal") else z
+        q, k, v = (w["W_qkv.weight"] @ normalised(w, "before_attention", z)).reshape(
+            3, heads, width
+        )
+        if positions == "rotary":
+            q, k = ([turned(each, t) for each in vectors] for vectors in (q, k))
+        keys, values = np.vstack([keys, [k]]), np.vstack([values, [v]])
+        parts = []
+        for head in range(heads):
+            scores = np.exp([keys[s, head] @ q[head] / np.sqrt(width) for s in range(t + 1)])
+            parts.append(sum(a * values[s, head] for s, a in enumerate(scores / scores.sum())))
+        a = z + w["W_o.weight"] @ np.concatenate(parts) + w["W_o.bias"]
+        inner = w["W_1.weight"] @ normalised(w, "before_mlp", a) + w["W_1.bias"]
+        gelu = inner * (1 + erf(inner / np.sqrt(2))) / 2
+        return a + w["W_2.weight"] @ gelu + w["W_2.bias"], [keys, values]
+
+    return step
+
+
 REFERENCES = {
     step.__name__: step
     for step in (
         rnn, lstm, gru, residual, densenet, dilated, highway, rhn,
-        min_gru, min_lstm, lru, s_lstm, orthogonal,
+        min_gru, min_lstm, lru, s_lstm, orthogonal, tcn, transformer,
     )
 }  # fmt: skip

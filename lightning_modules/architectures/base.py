@@ -21,7 +21,10 @@ parallel scan, or step by step."""
 
 
 class Layer(nn.Module):
-    """A causal map from sequence to sequence that can go on from a carried state."""
+    """A causal map from sequence to sequence that can go on from a carried state.
+
+    Some architectures look ahead where their option `causal` is off; they have no state then.
+    """
 
     paper: ClassVar[str]
     """Where it comes from, as "Author Year, arXiv:..." or journal; printed in every report."""
@@ -36,6 +39,11 @@ class Layer(nn.Module):
     state_names: tuple[str, ...] = ()
     """What each tensor of the state is, in order."""
 
+    causal: bool = True
+    """Whether it keeps from looking ahead: no output depends on later inputs."""
+    receptive_field: int | None = None
+    """How many steps an output sees, its own included, where that is limited."""
+
     input_size: int
     hidden_size: int
     output_size: int
@@ -47,7 +55,10 @@ class Layer(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time input"], state: State | None = None
     ) -> tuple[Float[Tensor, "batch time output"], State]:
-        """Run over a whole sequence; `y[:, t]` depends on `x[:, :t + 1]` and `state` alone."""
+        """Run over a whole sequence; `y[:, t]` depends on `x[:, :t + 1]` and `state` alone.
+
+        It begins anew without a state; the state that it gives back is what it can go on from.
+        """
         raise NotImplementedError
 
     def loop(

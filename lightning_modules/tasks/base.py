@@ -156,6 +156,8 @@ class Task(ABC):
     answer: ClassVar[Literal["last", "each"]]
     causal: ClassVar[bool] = False
     """Whether the next symbol is asked for, so that looking ahead would be cheating."""
+    is_ahead: bool = False
+    """Whether the evidence comes after the answer, so that only who looks ahead can know."""
     space: Space = "large"
     """What examples there are: a large space (each split has its own counters), a finite set split
     by index, or an exhaustive small one where training and test are the same."""

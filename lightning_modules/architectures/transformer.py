@@ -1,0 +1,139 @@
+"""The Transformer's block."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lightning_modules.architectures.base import Layer, Sequence, State
+from lightning_modules.refusal import RefusedError
+
+BASE = 10_000
+"""Of the angles' wavelengths, in both papers."""
+
+
+class Transformer(Layer):
+    """Transformer block: each step looks back at all steps at once, and none is forgotten.
+
+    z_t = W_in x_t + b_in where widths differ, else x_t      (+ p_t: learned, sinusoidal)
+    q_t, k_t, v_t = W_q u_t, W_k u_t, W_v u_t,   u_t = LN(z_t),   in `heads` parts
+    a_t = z_t + W_o [sum_{s <= t} softmax_s(q_t k_s / sqrt(d)) v_s] + b_o        d: width of a part
+    y_t = a_t + W_2 GELU(W_1 LN(a_t) + b_1) + b_2,    4 n units in between
+
+    `positions`: rotary turns q_t and k_t by an angle that grows with t (Su 2021, arXiv:2104.09864);
+    sinusoidal and learned add a vector to z_t, learned from N(0, .02^2) for at most `longest`
+    steps; none tells the order by the mask alone. Pre-norm (Xiong 2020, arXiv:2002.04745), without
+    dropout. In a stack each layer is a block; give the layers above the first `positions` none
+    where they are to be added once.
+
+    The state is the keys and values of all steps so far, so it grows with time. Not `causal`, each
+    step looks at all steps, those after it included, and there is no state to go on from.
+    """
+
+    paper = "Vaswani 2017, arXiv:1706.03762"
+    combinations = ({"heads": 1}, {"heads": 3, "positions": "sinusoidal"})
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        positions: Literal["rotary", "learned", "sinusoidal", "none"] = "rotary",
+        causal: bool = True,
+        heads: int = 2,
+        longest: int = 128,
+    ) -> None:
+        super().__init__()
+        if heads < 1 or longest < 1:
+            raise ValueError(f"heads is {heads}, longest {longest}; at least 1 each")
+        self.input_size, self.hidden_size, self.output_size = input_size, hidden_size, hidden_size
+        self.positions, self.causal, self.heads, self.longest = positions, causal, heads, longest
+        self.state_names = ("keys", "values") if causal else ()
+        # Where the units cannot be divided among the heads, those left over are not looked with.
+        self.width = max(1, hidden_size // heads)
+        inner = heads * self.width
+        self.W_in = nn.Linear(input_size, hidden_size) if input_size != hidden_size else None
+        self.before_attention = nn.LayerNorm(hidden_size)
+        self.W_qkv = nn.Linear(hidden_size, 3 * inner, bias=False)
+        self.W_o = nn.Linear(inner, hidden_size)
+        self.before_mlp = nn.LayerNorm(hidden_size)
+        self.W_1 = nn.Linear(hidden_size, 4 * hidden_size)
+        self.W_2 = nn.Linear(4 * hidden_size, hidden_size)
+        self.P: nn.Parameter | None = None
+        if positions == "learned":
+            self.P = nn.Parameter(torch.empty(longest, hidden_size))
+            nn.init.normal_(self.P, std=0.02)
+
+    def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
+        """Run over a whole sequence, after the steps whose keys and values are given.
+
+        Raises
+        ------
+        RefusedError
+            When learned positions run out, or a state is given to one that is not causal.
+        """
+        if state is not None and not self.causal:
+            raise RefusedError("a transformer that is not causal has no state to go on from")
+        begun = 0 if state is None else state[0].shape[1]
+        z = x if self.W_in is None else self.W_in(x)
+        z = self._placed(z, begun)
+        attended, state = self._attend(self.before_attention(z), state, begun)
+        a = z + self.W_o(attended)
+        return a + self.W_2(F.gelu(self.W_1(self.before_mlp(a)))), state
+
+    def _placed(self, z: Sequence, begun: int) -> Sequence:
+        time = z.shape[1]
+        if self.P is not None:
+            if begun + time > self.longest:
+                raise RefusedError(
+                    f"learned positions end at step {self.longest}, and there are {begun + time}; "
+                    "give longest=N"
+                )
+            return z + self.P[begun : begun + time]
+        if self.positions == "sinusoidal":
+            angles = self._angles(begun, time, (self.hidden_size + 1) // 2, z)
+            waves = torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
+            return z + waves[:, : self.hidden_size]
+        return z
+
+    def _angles(
+        self, begun: int, time: int, count: int, like: Tensor
+    ) -> Float[Tensor, "time count"]:
+        """Give the angle of each step at each of `count` wavelengths, 2 pi to 2 pi BASE steps."""
+        # In double precision: in half of it, a step far on would be rounded to its neighbour.
+        double = {"dtype": torch.float64, "device": like.device}
+        rates = BASE ** (-torch.arange(count, **double) / max(count, 1))  # type: ignore[call-overload]
+        steps = torch.arange(begun, begun + time, **double)  # type: ignore[call-overload]
+        return torch.outer(steps, rates).to(self.W_o.weight.dtype)
+
+    def _attend(self, u: Sequence, state: State | None, begun: int) -> tuple[Sequence, State]:
+        batch, time, _ = u.shape
+        parts = self.W_qkv(u).view(batch, time, 3, self.heads, self.width)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)
+        if self.positions == "rotary":
+            angles = self._angles(begun, time, self.width // 2, u)
+            q, k = _turned(q, angles), _turned(k, angles)
+        if state is not None:
+            # In a state time comes second, as it does everywhere.
+            k, v = (
+                torch.cat([old.transpose(1, 2), new], 2)
+                for old, new in zip(state, (k, v), strict=True)
+            )
+        scores = q @ k.transpose(2, 3) / self.width**0.5
+        if self.causal:
+            later = torch.ones(time, begun + time, dtype=torch.bool, device=u.device)
+            scores = scores.masked_fill(later.triu(begun + 1), -torch.inf)
+        attended = (scores.softmax(3) @ v).transpose(1, 2).flatten(2)
+        return attended, (k.transpose(1, 2), v.transpose(1, 2)) if self.causal else ()
+
+
+def _turned(
+    vectors: Float[Tensor, "batch heads time width"], angles: Float[Tensor, "time pairs"]
+) -> Float[Tensor, "batch heads time width"]:
+    """Turn the pairs of numbers of each step by its angles; one without a partner stays."""
+    pairs = angles.shape[1]
+    a, b, rest = vectors.split([pairs, pairs, vectors.shape[3] - 2 * pairs], 3)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], 3)
