@@ -144,7 +144,7 @@ def _facts(task: Task, lag: int, batch: Batch) -> tuple[tuple[str, str], ...]:
     many = task.sample(MEASURED, lag, batch_generator(0, "validation", 0)).distance()
     least, most = int(many.min()), int(many.max())
     distance = (
-        f"{least} steps back"
+        where(least)
         if least == most
         else f"{least} to {most} steps back, {float(many.mean()):.1f} on average"
     )
@@ -183,6 +183,12 @@ def _facts(task: Task, lag: int, batch: Batch) -> tuple[tuple[str, str], ...]:
         ),
         ("solved at", "no score" if task.solved_at is None else f"a score of {task.solved_at:g}"),
     )
+
+
+def where(distance: int) -> str:
+    """Say how far back the evidence lies, or how far ahead."""
+    count = abs(distance)
+    return f"{count} step{'s' * (count != 1)} {'back' if distance >= 0 else 'ahead'}"
 
 
 def _origin(task: Task) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 import textwrap
 from html import escape
 
-from experiments.examples import Fold, Sheet, Step, fold, number
+from experiments.examples import Fold, Sheet, Step, fold, number, where
 
 INK, FAINT, PAPER = "#1f2328", "#59636e", "#ffffff"
 # Blue-green and vermillion: told apart by colour-blind readers, and by shape: `^`, and a frame.
@@ -201,8 +201,7 @@ def _legend(page: Page, sheet: Sheet) -> None:
 
 
 def _title(sheet: Sheet, n: int) -> str:
-    distance = sheet.distances[n]
-    return f"example {n + 1}, evidence {distance} step{'s' * (distance != 1)} back"
+    return f"example {n + 1}, evidence {where(sheet.distances[n])}"
 
 
 def _mark(page: Page, x: float, text: str, fill: str) -> None:

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from experiments.examples import Fold, Sheet, Step, fold, number
+from experiments.examples import Fold, Sheet, Step, fold, number, where
 
 EVIDENCE, ANSWER, FAINT = "bold green", "bold magenta", "dim"
 SHADES = " ░▒▓█"
@@ -42,9 +42,7 @@ def lines(sheet: Sheet, width: int) -> Iterator[RenderableType]:
 
 
 def _title(sheet: Sheet, n: int) -> Text:
-    distance = sheet.distances[n]
-    plural = "step" if distance == 1 else "steps"
-    return Text(f"example {n + 1}, evidence {distance} {plural} back", style="underline")
+    return Text(f"example {n + 1}, evidence {where(sheet.distances[n])}", style="underline")
 
 
 def _wide(sheet: Sheet, n: int, steps: tuple[Step, ...], width: int) -> Iterator[Text]:

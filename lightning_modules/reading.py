@@ -51,6 +51,14 @@ def turned(
 def _where(is_here: Tensor, state: State, kept: State) -> State:
     """Take the rows that end here from one state, the others from the other."""
     return tuple(
-        torch.where(is_here.view(-1, *[1] * (a.ndim - 1)), a, b)
+        torch.where(is_here.view(-1, *[1] * (a.ndim - 1)), a, _as_long(b, a))
         for a, b in zip(state, kept, strict=True)
     )
+
+
+def _as_long(shorter: Tensor, longer: Tensor) -> Tensor:
+    """Fill up a state that grows with time, with zeros: steps that are not there."""
+    if shorter.shape == longer.shape:
+        return shorter
+    missing = longer.shape[1] - shorter.shape[1]
+    return torch.cat([shorter, shorter.new_zeros(len(shorter), missing, *shorter.shape[2:])], 1)

@@ -156,8 +156,13 @@ def marks(task: Task, batch: Batch) -> None:
         is_last = bool(mask[:, -1].all()) and not bool(mask[:, :-1].any())
         require(is_last, 'the answer is "last", but the mask is not the last step alone')
     require(bool(batch.evidence.any(1).all()), "an example has no evidence")
-    least = int(batch.distance().min())
-    require(least >= 0, f"the first evidence comes after the answer, by {-least}")
+    distance = batch.distance()
+    least, most = int(distance.min()), int(distance.max())
+    if task.is_ahead:
+        says = f"`is_ahead`, and yet the first evidence may come {most} steps before the answer"
+        require(most < 0, says)
+    else:
+        require(least >= 0, f"the first evidence comes after the answer, by {-least} (`is_ahead`)")
 
 
 def the_counters_decide(task: Task) -> None:

@@ -29,6 +29,8 @@ GOLDEN: dict[str, tuple[int, str]] = {
     "dyck/k2m8": (1, "97659d11991546f6"),
     "dyck/k8m4": (1, "25e9b1e1110fd5b2"),
     "even_pairs/deletang": (1, "113574bcf5353248"),
+    "fill_blank/left": (1, "a605a8d6c3a4b487"),
+    "fill_blank/right": (1, "2da619839d0f3c41"),
     "first_symbol/eight": (1, "07f4271281548b9c"),
     "induction/mamba": (1, "88dbcc312ad361a6"),
     "list_ops/lra": (1, "3d4459c513e65e3a"),

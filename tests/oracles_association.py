@@ -52,12 +52,44 @@ def induction_mamba(inputs: list[int], lag: int) -> Expected:
     return Expected(inputs[first + 1], [lag - 1], [first, first + 1])
 
 
+def fill_blank_right(inputs: list[int], lag: int) -> Expected:
+    """Eight symbols, a blank, 8, with lag steps on both sides; the value stands at the end."""
+    return filled(inputs, lag, 2 * lag)
+
+
+def fill_blank_left(inputs: list[int], lag: int) -> Expected:
+    """The same, with the value at the beginning."""
+    return filled(inputs, lag, 0)
+
+
+def filled(inputs: list[int], lag: int, copy: int) -> Expected:
+    (blank,) = (t for t, x in enumerate(inputs) if x == 8)
+    assert (blank, len(inputs)) == (lag, 2 * lag + 1)
+    assert all(x in range(9) for x in inputs)
+    assert abs(copy - blank) == lag
+    return Expected([inputs[copy] * (t == blank) for t in range(2 * lag + 1)], [blank], [copy])
+
+
 def every_other(evidence: list[int]) -> list[int]:
     """Of pairs, the values: a key that is asked for must have been given."""
     return evidence[1::2]
 
 
 ORACLES: dict[str, Oracle] = {
+    "fill_blank/right": Oracle(
+        fill_blank_right,
+        sizes=(9, 8, "large"),
+        places={60},
+        distances=(-30, -30),
+        is_defined=lambda lag: lag >= 1,
+    ),
+    "fill_blank/left": Oracle(
+        fill_blank_left,
+        sizes=(9, 8, "large"),
+        places={0},
+        distances=(30, 30),
+        is_defined=lambda lag: lag >= 1,
+    ),
     "associative_recall/zoology": Oracle(
         associative_recall_zoology,
         sizes=(8192, 8192, "large"),

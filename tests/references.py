@@ -299,7 +299,7 @@ def transformer(w: Weights, options: dict[str, Any]) -> Step:
         return np.array(waves)[:n]
 
     def step(x: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        keys, values = state if state else (np.zeros((0, heads, width)),) * 2
+        keys, values = state[:2] if state else (np.zeros((0, heads, width)),) * 2
         t = len(keys)
         z = w["W_in.weight"] @ x + w["W_in.bias"]
         z = z + position(t) if positions in ("learned", "sinusoidal") else z
@@ -316,7 +316,7 @@ def transformer(w: Weights, options: dict[str, Any]) -> Step:
         a = z + w["W_o.weight"] @ np.concatenate(parts) + w["W_o.bias"]
         inner = w["W_1.weight"] @ normalised(w, "before_mlp", a) + w["W_1.bias"]
         gelu = inner * (1 + erf(inner / np.sqrt(2))) / 2
-        return a + w["W_2.weight"] @ gelu + w["W_2.bias"], [keys, values]
+        return a + w["W_2.weight"] @ gelu + w["W_2.bias"], [keys, values, np.ones(t + 1)]
 
     return step
 

@@ -13,6 +13,7 @@ from lightning_modules.architectures.transformer import Transformer
 from lightning_modules.assembly import arranged
 from lightning_modules.matching import BudgetError, match
 from lightning_modules.network import Network, count_flops_per_step, count_state
+from lightning_modules.reading import read
 from lightning_modules.refusal import RefusedError
 from lightning_modules.shape import Shape
 
@@ -72,6 +73,22 @@ def test_nothing_after_a_step_changes_it(name: str, options: dict[str, Any], sha
         changed[:, t:] = 100 * torch.randn_like(changed[:, t:])
         # Not even a rounding: what comes later has no part in what stands before it.
         torch.testing.assert_close(layer(changed)[0][:, :t], whole[:, :t], atol=1e-13, rtol=0)
+
+
+@every_case
+def test_sequences_of_different_lengths_are_each_read_to_their_own_end(
+    name: str, options: dict[str, Any], shape: Shape
+) -> None:
+    layer, x, more = make(name, options, shape), inputs(), inputs(time=3)
+    lengths = torch.tensor([5, 9])
+    y, state = read(layer, x, lengths)
+    after, _ = layer(more, state)
+    for row, length in enumerate(lengths.tolist()):
+        alone = slice(row, row + 1)
+        expected, own = layer(x[alone, :length])
+        torch.testing.assert_close(y[alone, :length], expected, atol=1e-12, rtol=0)
+        expected, _ = layer(more[alone], own)
+        torch.testing.assert_close(after[alone], expected, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("heads", [1, 5])

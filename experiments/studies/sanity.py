@@ -18,6 +18,7 @@ LAGS = {
     "duplicate_string/deletang": 1,
     "dyck/k2m4": 4,
     "even_pairs/deletang": 2,
+    "fill_blank/left": 1,
     "first_symbol/eight": 2,
     "induction/mamba": 3,
     "modular_arithmetic/code": 1,

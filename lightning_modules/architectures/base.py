@@ -49,7 +49,10 @@ class Layer(nn.Module):
     output_size: int
 
     def initial_state(self, batch: int) -> State | None:
-        """Give the state before the first step; None where its size grows with time."""
+        """Give the state before the first step; None where its size grows with time.
+
+        A state that grows does so along its second dimension, and zeros there are no step.
+        """
         return None
 
     def forward(

@@ -3,13 +3,14 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_modules.architectures.base import Layer, Sequence, State
 from lightning_modules.refusal import RefusedError
 
+Steps = Int[Tensor, "batch time"]
 BASE = 10_000
 """Of the angles' wavelengths, in both papers."""
 
@@ -28,8 +29,9 @@ class Transformer(Layer):
     dropout. In a stack each layer is a block; give the layers above the first `positions` none
     where they are to be added once.
 
-    The state is the keys and values of all steps so far, so it grows with time. Not `causal`, each
-    step looks at all steps, those after it included, and there is no state to go on from.
+    The state is the keys and values of all steps so far, and a 1 for each, so it grows with time; a
+    0 is a step that is not there, for sequences of different lengths. Not `causal`, each step looks
+    at all steps, those after it included, and there is no state to go on from.
     """
 
     paper = "Vaswani 2017, arXiv:1706.03762"
@@ -50,7 +52,7 @@ class Transformer(Layer):
             raise ValueError(f"heads is {heads}, longest {longest}; at least 1 each")
         self.input_size, self.hidden_size, self.output_size = input_size, hidden_size, hidden_size
         self.positions, self.causal, self.heads, self.longest = positions, causal, heads, longest
-        self.state_names = ("keys", "values") if causal else ()
+        self.state_names = ("keys", "values", "steps") if causal else ()
         # Where the units cannot be divided among the heads, those left over are not looked with.
         self.width = max(1, hidden_size // heads)
         inner = heads * self.width
@@ -76,64 +78,65 @@ class Transformer(Layer):
         """
         if state is not None and not self.causal:
             raise RefusedError("a transformer that is not causal has no state to go on from")
-        begun = 0 if state is None else state[0].shape[1]
         z = x if self.W_in is None else self.W_in(x)
-        z = self._placed(z, begun)
-        attended, state = self._attend(self.before_attention(z), state, begun)
+        steps = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
+        if state is not None:
+            steps = steps + state[2].sum(1, keepdim=True).long()
+        z = self._placed(z, steps)
+        attended, state = self._attend(self.before_attention(z), state, steps)
         a = z + self.W_o(attended)
         return a + self.W_2(F.gelu(self.W_1(self.before_mlp(a)))), state
 
-    def _placed(self, z: Sequence, begun: int) -> Sequence:
-        time = z.shape[1]
+    def _placed(self, z: Sequence, steps: Steps) -> Sequence:
         if self.P is not None:
-            if begun + time > self.longest:
+            if not steps.is_meta and (last := int(steps.max())) >= self.longest:
                 raise RefusedError(
-                    f"learned positions end at step {self.longest}, and there are {begun + time}; "
+                    f"learned positions end at step {self.longest}, and there are {last + 1}; "
                     "give longest=N"
                 )
-            return z + self.P[begun : begun + time]
+            return z + self.P[steps]
         if self.positions == "sinusoidal":
-            angles = self._angles(begun, time, (self.hidden_size + 1) // 2, z)
-            waves = torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
-            return z + waves[:, : self.hidden_size]
+            angles = self._angles(steps, (self.hidden_size + 1) // 2)
+            waves = torch.stack([angles.sin(), angles.cos()], 3).flatten(2)
+            return z + waves[..., : self.hidden_size]
         return z
 
-    def _angles(
-        self, begun: int, time: int, count: int, like: Tensor
-    ) -> Float[Tensor, "time count"]:
+    def _angles(self, steps: Steps, count: int) -> Float[Tensor, "batch time count"]:
         """Give the angle of each step at each of `count` wavelengths, 2 pi to 2 pi BASE steps."""
-        # In double precision: in half of it, a step far on would be rounded to its neighbour.
-        double = {"dtype": torch.float64, "device": like.device}
-        rates = BASE ** (-torch.arange(count, **double) / max(count, 1))  # type: ignore[call-overload]
-        steps = torch.arange(begun, begun + time, **double)  # type: ignore[call-overload]
-        return torch.outer(steps, rates).to(self.W_o.weight.dtype)
+        # In double precision: rounded to less, a step far on would be its neighbour.
+        places = torch.arange(count, dtype=torch.float64, device=steps.device)
+        rates = BASE ** (-places / max(count, 1))
+        return (steps.double()[..., None] * rates).to(self.W_o.weight.dtype)
 
-    def _attend(self, u: Sequence, state: State | None, begun: int) -> tuple[Sequence, State]:
+    def _attend(self, u: Sequence, state: State | None, steps: Steps) -> tuple[Sequence, State]:
         batch, time, _ = u.shape
         parts = self.W_qkv(u).view(batch, time, 3, self.heads, self.width)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
         if self.positions == "rotary":
-            angles = self._angles(begun, time, self.width // 2, u)
+            angles = self._angles(steps, self.width // 2)[:, None]
             q, k = _turned(q, angles), _turned(k, angles)
+        there = u.new_ones(batch, time)
         if state is not None:
             # In a state time comes second, as it does everywhere.
             k, v = (
                 torch.cat([old.transpose(1, 2), new], 2)
-                for old, new in zip(state, (k, v), strict=True)
+                for old, new in zip(state[:2], (k, v), strict=True)
             )
+            there = torch.cat([state[2], there], 1)
         scores = q @ k.transpose(2, 3) / self.width**0.5
         if self.causal:
-            later = torch.ones(time, begun + time, dtype=torch.bool, device=u.device)
-            scores = scores.masked_fill(later.triu(begun + 1), -torch.inf)
+            seen = (there != 0)[:, None].repeat(1, time, 1)
+            seen[:, :, -time:] &= torch.ones_like(seen[:, :, -time:]).tril()
+            scores = scores.masked_fill(~seen[:, None], -torch.inf)
         attended = (scores.softmax(3) @ v).transpose(1, 2).flatten(2)
-        return attended, (k.transpose(1, 2), v.transpose(1, 2)) if self.causal else ()
+        return attended, (k.transpose(1, 2), v.transpose(1, 2), there) if self.causal else ()
 
 
 def _turned(
-    vectors: Float[Tensor, "batch heads time width"], angles: Float[Tensor, "time pairs"]
+    vectors: Float[Tensor, "batch heads time width"], angles: Float[Tensor, "batch 1 time pairs"]
 ) -> Float[Tensor, "batch heads time width"]:
     """Turn the pairs of numbers of each step by its angles; one without a partner stays."""
-    pairs = angles.shape[1]
+    pairs = angles.shape[3]
     a, b, rest = vectors.split([pairs, pairs, vectors.shape[3] - 2 * pairs], 3)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], 3)
