@@ -10,7 +10,7 @@ import torch
 from references import REFERENCES
 from torch import Tensor, nn
 
-from lightning_modules import contract, registry
+from lightning_modules import contract, registry, shape_contract
 from lightning_modules.architectures._scan import scan
 from lightning_modules.kernel import running
 from lightning_modules.network import path_of
@@ -70,6 +70,17 @@ def test_every_architecture_keeps_the_contract(
     name: str, options: dict[str, Any], clause: str
 ) -> None:
     contract.CLAUSES[clause](contract.builder(registry.load("architecture", name), options))
+
+
+@pytest.mark.parametrize("clause", shape_contract.CLAUSES, ids=lambda c: c[:40])
+@every_variant
+def test_every_architecture_may_be_stacked_and_run_in_both_directions(
+    name: str, options: dict[str, Any], clause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Kernels would be built for each; they are held equal to the loop above.
+    monkeypatch.setattr(running, "compiler", lambda: None)
+    make = shape_contract.maker(registry.load("architecture", name), options)
+    shape_contract.CLAUSES[clause](make)
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import torch
 from references import REFERENCES
 from torch import Tensor, nn
 
-from lightning_modules import contract, registry
-from lightning_modules.architectures.base import Recurrent, State
+from lightning_modules import contract, registry, shape_contract
+from lightning_modules.architectures.base import Layer, Recurrent, State
 
 
 class Honest(Recurrent):
@@ -210,13 +210,101 @@ class LeavesTheUnitInterval(Honest):
         return h, (h,)
 
 
-def broken(architecture: type[Recurrent]) -> set[str]:
+class Window(Layer):
+    """The mean of the last inputs: a plain layer, with a state of fixed size."""
+
+    paper = "nobody's"
+    state_names = ("inputs",)
+    sees = 3
+    receptive_field = 3
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size, self.output_size = input_size, hidden_size, hidden_size
+        self.W = nn.Linear(input_size, hidden_size)
+
+    def initial_state(self, batch: int) -> State | None:
+        return (self.W.weight.new_zeros(batch, self.sees - 1, self.input_size),)
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        before = state or self.initial_state(len(x))
+        assert before is not None
+        shown = torch.cat([before[0], x], 1)
+        y = self.W(shown.unfold(1, self.sees, 1).mean(3)).tanh()
+        return y, (shown[:, shown.shape[1] - self.sees + 1 :],)
+
+
+class SeesMore(Window):
+    """Says that it sees fewer steps than it does."""
+
+    receptive_field = 2
+
+
+class SeesLess(Window):
+    """Says that it sees more steps than it does."""
+
+    receptive_field = 4
+
+
+class HidesItsStart(Window):
+    """Has a state of fixed size, and says that it grows."""
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        return super().forward(x, state or Window.initial_state(self, len(x)))
+
+    def initial_state(self, batch: int) -> State | None:
+        return None
+
+
+class BeginsElsewhere(Window):
+    """Begins from another state than it gives as the first."""
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        return super().forward(x, state or (1 + Window.initial_state(self, len(x))[0],))
+
+
+class SaysItLooksAhead(Window):
+    """Says that it looks ahead, and does not."""
+
+    causal = False
+
+
+class GoesOnFromTheFuture(LooksAhead):
+    """Looks ahead, says so, and yet takes a state."""
+
+    causal = False
+
+
+class KnowsItsDepth(Honest):
+    """Behaves otherwise where its input is as wide as its state, as in a stack: it looks ahead."""
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.W(x + x.roll(-1, 1)) if self.input_size == self.hidden_size else self.W(x)
+
+
+class ReadsBackwards(Honest):
+    """Counts its steps across calls."""
+
+    calls = 0
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        self.calls += 1
+        y, state = super().forward(x, state)
+        return y * self.calls, state
+
+
+def broken(architecture: type[Layer]) -> set[str]:
     return {v.clause for v in contract.check(architecture) if v.problem}
 
 
-@pytest.mark.parametrize("honest", [Honest, SaysItNeedsFloat32, WritesItsState])
-def test_an_honest_architecture_breaks_no_clause(honest: type[Recurrent]) -> None:
+def broken_in_a_stack(architecture: type[Layer]) -> set[str]:
+    return {v.clause for v in shape_contract.check(architecture) if v.problem}
+
+
+@pytest.mark.parametrize("honest", [Honest, SaysItNeedsFloat32, WritesItsState, Window])
+def test_an_honest_architecture_breaks_no_clause(honest: type[Layer]) -> None:
     assert broken(honest) == set()
+    assert broken_in_a_stack(honest) == set()
 
 
 def test_swapped_gates_keep_the_contract_and_only_the_equations_tell(
@@ -254,10 +342,28 @@ def test_swapped_gates_keep_the_contract_and_only_the_equations_tell(
         (CarriesDeadWeight, contract.every_weight_is_used),
         (HasNoPaper, contract.it_names_a_paper),
         (LeavesTheUnitInterval, contract.step_computes_the_gates),
+        (SeesMore, contract.it_sees_as_far_as_it_says),
+        (SeesLess, contract.it_sees_as_far_as_it_says),
+        (HidesItsStart, contract.outputs_have_the_promised_size),
+        (BeginsElsewhere, contract.outputs_have_the_promised_size),
+        (SaysItLooksAhead, contract.nothing_looks_ahead),
+        (GoesOnFromTheFuture, contract.a_carried_state_changes_nothing),
     ],
 )
-def test_a_planted_fault_is_named(fault: type[Recurrent], clause: object) -> None:
+def test_a_planted_fault_is_named(fault: type[Layer], clause: object) -> None:
     assert (clause.__doc__ or "").strip().rstrip(".") in broken(fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "clause"),
+    [
+        (WrongSize, shape_contract.stacks_have_their_sizes),
+        (KnowsItsDepth, shape_contract.stacks_go_on_from_a_state),
+        (ReadsBackwards, shape_contract.both_directions_are_two_networks),
+    ],
+)
+def test_a_fault_that_only_a_stack_shows_is_named(fault: type[Layer], clause: object) -> None:
+    assert (clause.__doc__ or "").strip().rstrip(".") in broken_in_a_stack(fault)
 
 
 def test_an_argument_that_is_not_a_keyword_is_named() -> None:

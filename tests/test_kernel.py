@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_steps import RandomStep
-from test_architectures import every_variant
+from test_architectures import CASES
 from torch import Tensor, nn
 
 from lightning_modules import registry
@@ -20,6 +20,13 @@ from lightning_modules.kernel.running import Kernel, kernel_for
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler")
 LIMITS = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Relative to the largest number compared; in float32 a matrix exponential loses digits."""
+
+
+RECURRENT = [
+    name
+    for name in registry.names("architecture")
+    if issubclass(registry.load("architecture", name), Recurrent)
+]
 
 
 def why_none(layer: Recurrent) -> str:
@@ -59,7 +66,15 @@ def assert_the_kernel_is_the_loop(
         torch.testing.assert_close(ours, theirs, rtol=0, atol=limit)
 
 
-@every_variant
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] if case[1] else [])
+        for case in CASES
+        if case[0] in RECURRENT
+    ],
+    ids=str,
+)
 def test_every_architecture_has_a_kernel_in_every_variant(
     name: str, options: dict[str, Any]
 ) -> None:
@@ -67,7 +82,7 @@ def test_every_architecture_has_a_kernel_in_every_variant(
     assert_the_kernel_is_the_loop(layer, 2, 5, torch.float64)
 
 
-@pytest.mark.parametrize("name", registry.names("architecture"))
+@pytest.mark.parametrize("name", RECURRENT)
 @settings(max_examples=12, deadline=None, derandomize=True, database=None)
 @given(
     batch=st.integers(1, 9), time=st.integers(1, 12), hidden=st.integers(2, 40),

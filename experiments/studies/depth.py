@@ -1,9 +1,10 @@
-"""How deep may a stack be, and what has to join its layers? Under ten minutes on two idle cores.
+"""How deep may a stack be, and what has to join its layers? A quarter of an hour on two idle cores.
 
 Tanh layers, which are known to fail when they are many; equal parameters, so that layers are
-narrower the more there are: at 12 layers 24 units in a plain stack. Solved is a score of .6, above
-the half that one remembered mark is worth. Recipe, bar and steps: from seed 100, which is not the
-study's; there 12 plain layers stayed at chance, and residual and highway stacks came to .6.
+narrower the more there are: at 12 layers 24 units in a plain stack. Solved is a score of .75, above
+the half that one remembered mark is worth. Recipe and bar: from seed 100, which is not the study's;
+there 12 plain layers stayed at chance for 1500 steps, in which residual layers came to a score of
+.65 and highway layers to .86.
 
 Claimed, as published: twelve plain layers are worse than one; residual (He 2015, arXiv:1512.03385)
 and highway connections (Srivastava 2015, arXiv:1505.00387) let twelve layers train.
@@ -24,12 +25,12 @@ STUDY = Study(
             for n in DEEP
         ),
     ],
-    tasks=[TaskAxis(task="adding/arjovsky", lags=[5, 40], solved_at=0.6)],
+    tasks=[TaskAxis(task="adding/arjovsky", lags=[5, 40], solved_at=0.75)],
     seeds=5,
     budget=Budget(parameters=13920),
     reference="1 layer",
     recipe=Recipe(
-        learning_rate=3e-3, steps=1200, validation_every=50, validation_size=128, test_size=512
+        learning_rate=2e-3, steps=2000, validation_every=50, validation_size=128, test_size=512
     ),
     claims=[
         Claim(arm="1 layer", than="plain 12", task="adding/arjovsky", lag=40),

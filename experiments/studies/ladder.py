@@ -1,12 +1,15 @@
-"""The ladder: every architecture at its default options, at lags that double. A day on two cores.
+"""The ladder: every recurrence at its default options, at lags that double. A day on two cores.
 
 The shortest lag of each task is the control that every sensible arm should solve. Adding asks for
 two numbers and holds them; temporal order asks for the order of two symbols among distractors; copy
-memory asks for a list, in order, long after it was shown.
+memory asks for a list, in order, long after it was shown. The references without recurrence need
+their layers to be given, and are compared in the study `references`.
 """
 
 from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
 from lightning_modules import registry
+
+WITHOUT_RECURRENCE = ("tcn", "transformer")
 
 STUDY = Study(
     name="ladder",
@@ -14,7 +17,11 @@ STUDY = Study(
         "How far back can a recurrent network carry a signal, and what carries it: rewriting the "
         "state, gating it, skipping over steps, or a transition that keeps lengths?"
     ),
-    arms=[Arm(architecture=name) for name in registry.names("architecture")],
+    arms=[
+        Arm(architecture=name)
+        for name in registry.names("architecture")
+        if name not in WITHOUT_RECURRENCE
+    ],
     tasks=[
         TaskAxis(task="adding/arjovsky", lags=[10, 20, 40, 80, 160]),
         TaskAxis(task="temporal_order/pascanu", lags=[10, 20, 40, 80, 160]),

@@ -18,7 +18,7 @@ class TCN(Layer):
     V and W are weight-normed: each unit's weights are a length times a direction (Salimans 2016,
     arXiv:1602.07868). `dropout` leaves out numbers of z and r in training. Two convolutions see
     1 + 2 (k - 1) d steps. In a stack layer l has the dilation 2^l, which takes an option a layer:
-    layers=4, options={"dilation": [1, 2, 4, 8]} see 1 + 2 (k - 1) 15 steps.
+    layers=4, options={"dilation": (1, 2, 4, 8)} see 1 + 2 (k - 1) 15 steps.
 
     The state is the window: the last (k - 1) d inputs of each convolution, zeros at first.
     """
