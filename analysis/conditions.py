@@ -125,23 +125,32 @@ def tasks(frames: Frames) -> tuple[Table, pd.DataFrame]:
     """Show what each task asks, and what scores without any memory.
 
     The frame has, per task and lag: task, lag, lag_means, chance_score, chance_loss,
-    chance_derivation, solved_at, space, distance_least, distance_mean, distance_most.
+    chance_derivation, solved_at, space, distance_least, distance_mean, distance_most; the same as
+    nearer_least and so on for the arms that run both ways, where there are some.
     """
     means = {axis.task: axis.lag_means for axis in frames.study.tasks}
     trained = {axis.task: axis.trained_at for axis in frames.study.tasks}
     columns = ["chance_score", "chance_loss", "chance_derivation", "solved_at", "space"]
     columns += ["distance_least", "distance_mean", "distance_most"]
-    frame = frames.runs.groupby(["task", "lag"], sort=False)[columns].first().reset_index()
+    # For who runs both ways the evidence is as far as the nearer end.
+    is_both = frames.runs["arm"].isin([a.label for a in frames.study.arms if a.bidirectional])
+    groups = frames.runs.groupby(["task", "lag"], sort=False)
+    frame = groups[columns].first()
+    nearer = frames.runs[is_both].groupby(["task", "lag"], sort=False)[columns[-3:]].first()
+    frame.update(frames.runs[~is_both].groupby(["task", "lag"], sort=False)[columns[-3:]].first())
+    if len(nearer):
+        names = {name: name.replace("distance", "nearer") for name in columns[-3:]}
+        frame = frame.join(nearer.rename(columns=names))
+    frame = frame.reset_index()
     frame.insert(2, "lag_means", frame["task"].map(means).astype("str"))
     rows = []
     for task, group in frame.groupby("task", sort=False):
         lags = [str(lag) for lag in group["lag"]]
-        distances = [
-            _spread(least, mean, most)
-            for least, mean, most in zip(
-                *(group[f"distance_{which}"] for which in ("least", "mean", "most")), strict=True
-            )
-        ]
+        distances = _distances(group, "distance")
+        if "nearer_mean" in group:
+            both = [f"both ways {steps}" for steps in _distances(group, "nearer")]
+            pairs = zip(distances, both, strict=True)
+            distances = both if is_both.all() else [f"{a}; {b}" for a, b in pairs]
         rows.append(
             {
                 "task": str(task),
@@ -164,9 +173,16 @@ def _signed(share: float) -> str:
     return "0.0%" if abs(share) < 0.0005 else f"{share:+.1%}"
 
 
+def _distances(group: pd.DataFrame, what: str) -> list[str]:
+    columns = (group[f"{what}_{which}"] for which in ("least", "mean", "most"))
+    return [_spread(least, mean, most) for least, mean, most in zip(*columns, strict=True)]
+
+
 def _spread(least: float, mean: float, most: float) -> str:
     if pd.isna(mean):
         return NOTHING
+    if most < 0:
+        return f"{_spread(-most, -mean, -least)} ahead"
     return f"{mean:g}" if least == most else f"{least:g} to {most:g} (mean {mean:.1f})"
 
 

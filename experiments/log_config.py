@@ -14,7 +14,7 @@ from lightning_modules.network import (
     count_state,
     path_of,
 )
-from lightning_modules.stack import parts_of
+from lightning_modules.stack import parts_of, receptive_field
 from lightning_modules.task_names import without_folder
 
 
@@ -47,6 +47,7 @@ def counted(trial: Trial, network: Network, data: Data) -> dict[str, Any]:
         "state_size": count_state(network.layer),
         "flops_per_step": count_flops_per_step(network),
         "path": path_of(network.layer),
+        "receptive_field": receptive_field(network.layer),
         "chance": None if chance is None else vars(chance),
         "test_chance": {lag: vars(there) for lag, there in further.items() if there is not None},
         "solved_at": task.solved_at if trial.solved_at is None else trial.solved_at,

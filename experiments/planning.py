@@ -98,6 +98,19 @@ def inequalities(study: Study) -> list[str]:
     return lines
 
 
+def _windows(study: Study) -> list[str]:
+    """Say, a line each, how far back the arms see whose layers see a limited number of steps."""
+    from experiments import sizes
+
+    arms = {trial.arm.label: trial for trial in study.trials()}
+    reaches = {label: sizes.seen(trial) for label, trial in arms.items()}
+    return [
+        f"{label} sees {reach:,} steps, its own included"
+        for label, reach in reaches.items()
+        if reach is not None
+    ]
+
+
 def _show_sizes(study: Study) -> None:
     sizes = _sizes(study)
     if not sizes:
@@ -105,6 +118,8 @@ def _show_sizes(study: Study) -> None:
         return
     for remark in _remarks(study):
         say(remark, style="yellow")
+    for line in _windows(study):
+        say(line, style="dim")
     budget = study.budget
     table = _table("arm", "task", "units", budget.measure, "off")
     for (label, task), match in sizes.items():

@@ -1,10 +1,13 @@
 """The hidden size of each arm on each task, counted before anything is trained."""
 
+import torch
+
 from experiments.study import Study, Trial
 from lightning_modules import registry, task_names
-from lightning_modules.assembly import size_for
+from lightning_modules.assembly import arranged, size_for
 from lightning_modules.matching import Match
 from lightning_modules.refusal import RefusedError
+from lightning_modules.stack import receptive_field
 from lightning_modules.tasks.base import Task
 
 
@@ -23,6 +26,14 @@ def matched(trial: Trial) -> Match:
         budget=trial.budget.amount,
         shape=trial.arm,
     )
+
+
+def seen(trial: Trial) -> int | None:
+    """Count how many steps an output of a trial's network sees, where that is limited."""
+    architecture = registry.load("architecture", trial.arm.architecture)
+    size = task_of(trial).input_size
+    with torch.device("meta"):
+        return receptive_field(arranged(architecture, trial.arm.options, size, 8, trial.arm))
 
 
 def of(study: Study) -> dict[tuple[str, str], Match]:

@@ -160,6 +160,11 @@ class Bidirectional(nn.Module):
         return torch.cat([there[0], back[0].flip(1)], 2), (*there[1], *back[1])
 
 
+def receptive_field(layer: Layer | Bidirectional) -> int | None:
+    """Give how many steps an output sees, in each of its directions, where that is limited."""
+    return (layer.forwards if isinstance(layer, Bidirectional) else layer).receptive_field
+
+
 def parts_of(layer: nn.Module) -> list[Layer]:
     """List the layers that an architecture made: of a stack the lowest first, forwards first."""
     if isinstance(layer, Bidirectional):

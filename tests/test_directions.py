@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from planting import plant
 from small import small_study, small_trial
 
-from analysis import conditions
+from analysis import conditions, sources
 from analysis.study_file import read_study
 from experiments import loading, log_config, planning, sizes, study_contract
 from experiments.cli_lines import console
@@ -56,7 +57,7 @@ def test_what_is_logged_says_how_layers_are_joined_and_counts_them() -> None:
     (trial,) = (t for t in small_study(arms=[DEEP], reference="deep", budget=NEAR).trials()[:1])
     network, data = prepare(trial)
     config = log_config.declared(trial, {}, True) | log_config.counted(trial, network, data)
-    joined = {k: config[k] for k in ("layers", "wiring", "norm", "output", "bidirectional")}
+    joined = {k: config[k] for k in DEEP.shape()}
     assert joined == DEEP.shape()
     assert config["hidden_size"] == sizes.matched(trial).hidden_size
     assert config["state_size"] == 2 * 2 * config["hidden_size"]
@@ -107,6 +108,54 @@ def test_the_plan_shows_how_layers_are_joined(tmp_path: Path) -> None:
     shown = " ".join(captured.get().split())
     assert "2 layers, highway" in shown and "1 layer" in shown
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_plan_and_the_log_say_how_far_a_window_sees(tmp_path: Path) -> None:
+    arm = Arm(architecture="tcn", layers=3, options={"kernel": 2, "dilation": (1, 2, 4)})
+    study = small_study(arms=[Arm(architecture="rnn"), arm], budget=Budget(parameters=2881))
+    with console.capture() as captured:
+        planning.show(study, StudyFolder(tmp_path / "x"), 1)
+    shown = " ".join(captured.get().split())
+    assert "tcn sees 15 steps, its own included" in shown and "rnn sees" not in shown
+    seen = {t.arm.label: log_config.counted(t, *prepare(t)) for t in study.trials()[:2]}
+    assert {label: found["receptive_field"] for label, found in seen.items()} == {
+        "rnn": None,
+        "tcn": 15,
+    }
+
+
+@pytest.mark.parametrize("directions", ["one", "both", "one and both"])
+def test_the_table_of_tasks_shows_the_distance_in_each_direction(
+    tmp_path: Path, directions: str
+) -> None:
+    folder = plant(tmp_path, seeds=1, arms=("there", "back"), tasks={"adding/x": (5, 9)})
+    content = json.loads((folder / "study.json").read_text())
+    for arm in content["arms"]:
+        arm["bidirectional"] = arm["label"] in {"one": (), "both": ("there", "back")}.get(
+            directions, ("back",)
+        )
+    (folder / "study.json").write_text(json.dumps(content))
+    frames = sources.load(folder)
+    is_back = frames.runs["arm"] == "back"
+    frames.runs.loc[is_back, ["distance_least", "distance_mean", "distance_most"]] = 2.0
+    (row,) = conditions.tasks(frames)[0].cells.to_dict("records")
+    shown = row["evidence to answer, in steps"]
+    assert (
+        shown
+        == {
+            "one": "lag 5: 5 to 10 (mean 7.5); lag 9: 9 to 14 (mean 11.5)",
+            "both": "lag 5: both ways 5 to 10 (mean 7.5); lag 9: both ways 9 to 14 (mean 11.5)",
+            "one and both": "lag 5: 5 to 10 (mean 7.5); both ways 2; "
+            "lag 9: 9 to 14 (mean 11.5); both ways 2",
+        }[directions]
+    )
+
+
+def test_evidence_that_lies_ahead_is_said_to(tmp_path: Path) -> None:
+    frames = sources.load(plant(tmp_path, seeds=1, arms=("there",), tasks={"fill/x": (5,)}))
+    frames.runs[["distance_least", "distance_mean", "distance_most"]] = -5.0
+    (row,) = conditions.tasks(frames)[0].cells.to_dict("records")
+    assert row["evidence to answer, in steps"] == "5 ahead"
 
 
 def test_a_task_that_asks_for_what_comes_next_refuses_who_would_see_it(tmp_path: Path) -> None:
