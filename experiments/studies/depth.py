@@ -4,7 +4,7 @@ Tanh layers, which are known to fail when they are many; equal parameters, so th
 narrower the more there are: at 12 layers 24 units in a plain stack. Solved is a score of .75, above
 the half that one remembered mark is worth. Recipe and bar: from seed 100, which is not the study's;
 there 12 plain layers stayed at chance for 1500 steps, in which residual layers came to a score of
-.65 and highway layers to .86.
+.65, dense ones to .77 and highway layers to .93.
 
 Claimed, as published: twelve plain layers are worse than one; residual (He 2015, arXiv:1512.03385)
 and highway connections (Srivastava 2015, arXiv:1505.00387) let twelve layers train.
