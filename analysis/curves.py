@@ -39,7 +39,7 @@ def learning_curves(runs: pd.DataFrame, history: pd.DataFrame, arms: Arms | None
     """
     with styled():
         look = given(arms, runs["arm"])
-        figure, axes = _grid(runs)
+        figure, axes = grid(runs)
         is_picture = len(history) > MOST_POINTS
         for ax, here, groups in _groups(axes, runs, history, look):
             draw_chance(ax, here)
@@ -67,7 +67,7 @@ def gradient_norm(
     """
     with styled():
         look = given(arms, runs["arm"])
-        figure, axes = _grid(runs, is_shared=False)
+        figure, axes = grid(runs, is_shared=False)
         name = "train/gradient_norm"
         is_finite = np.isfinite(history[name]) & (history[name] > 0)
         history = history[is_finite]
@@ -94,7 +94,7 @@ def survival(curves: pd.DataFrame, arms: Arms | None = None) -> Panels:
     """Draw the share of seeds that have not solved yet (frame of `survival.curves`)."""
     with styled():
         look = given(arms, curves["arm"])
-        figure, axes = _grid(curves)
+        figure, axes = grid(curves)
         for (task, lag), ax in axes.items():
             here = curves[(curves["task"] == task) & (curves["lag"] == lag)]
             present = [arm for arm in _back_to_front(look) if (here["arm"] == arm).any()]
@@ -144,7 +144,7 @@ def lags_shown(frame: pd.DataFrame) -> dict[str, list[int]]:
     return lags
 
 
-def _grid(
+def grid(
     frame: pd.DataFrame, *, is_shared: bool = True
 ) -> tuple[Panels, dict[tuple[str, int], Axes]]:
     """Make a panel per task and lag: a column a task, its lags under one another.

@@ -6,13 +6,27 @@ page, its navigation, Markdown, CSV and LaTeX take it from there.
 
 from collections.abc import Callable
 
-from analysis import extrapolation, foreign_section, tuning_section
+from analysis import (
+    depth_reach_section,
+    extrapolation,
+    foreign_section,
+    gates_section,
+    held_section,
+    predicting_section,
+    reach_section,
+    tuning_section,
+)
 from analysis.section import Evidence, Section
 from analysis.sources import Progress
 
 SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {
     "foreign": foreign_section.compose,
     "extrapolation": extrapolation.section,
+    "reach": reach_section.compose,
+    "depth_reach": depth_reach_section.compose,
+    "gate_use": gates_section.compose,
+    "held": held_section.compose,
+    "predicting": predicting_section.compose,
     "tuning": tuning_section.compose,
 }
 """Every section by its name, in the order of the report; None: it has nothing to say."""
