@@ -87,6 +87,9 @@ def inequalities(study: Study) -> list[str]:
         if len(set(values.values())) > 1:
             told = ", ".join(f"{plain(arm)} {value}" for arm, value in values.items())
             lines.append(f"{field.name.replace('_', ' ')}: {told}")
+    own = [f"{plain(arm.label)} {plain(arm.budget)}" for arm in study.arms if arm.budget]
+    if own:
+        lines.append(f"budget: {', '.join(own)}; all others the study's")
     return lines
 
 

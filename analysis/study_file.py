@@ -35,7 +35,8 @@ class Arm:
     """What is compared. `summary` is its equation or first line, `paper` where it comes from.
 
     From `layers` on they say how its layers are joined; of a single layer they are at their
-    defaults. `decoder` says in words what answers in sequences, where something does.
+    defaults. `decoder` says in words what answers in sequences, where something does; `budget` is
+    its own, where it has one.
     """
 
     label: str
@@ -50,6 +51,7 @@ class Arm:
     output: str = "last"
     bidirectional: bool = False
     decoder: str = ""
+    budget: str = ""
 
     @property
     def joined(self) -> str:
@@ -187,6 +189,7 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
                 output=arm.maybe("output", str) or "last",
                 bidirectional=arm.maybe("bidirectional", bool) or False,
                 decoder=_decoder(arm),
+                budget=_budget(arm),
             )
             for arm in top.objects("arms")
         ),
@@ -250,6 +253,14 @@ def _tuning(top: Object) -> Tuning:
             for choice in _listed(top, "tuned")
         ),
     )
+
+
+def _budget(arm: Object) -> str:
+    if arm.maybe("budget", dict) is None:
+        return ""
+    budget = arm.object("budget")
+    held = {measure: budget.maybe(measure, int) for measure in ("parameters", "state")}
+    return ", ".join(f"{amount:,} {measure}" for measure, amount in held.items() if amount)
 
 
 def _decoder(arm: Object) -> str:

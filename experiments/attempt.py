@@ -236,6 +236,7 @@ class Attempt:
         training = self.training
         tested = {"test": training.test()}
         tested |= {f"test/{lag}": training.test(lag) for lag in self.trial.test_lags}
+        self._keep_samples(training)
         return {
             # W&B turns a NaN of a summary into null, so null is what we write.
             "outcome": training.outcome,
@@ -248,6 +249,14 @@ class Attempt:
             },
             "rows": len(self.begun.history.rows),
         }
+
+    def _keep_samples(self, training: Training) -> None:
+        """Write what the network says to some test examples beside the log, where it says words."""
+        lags = (self.trial.lag, *self.trial.test_lags)
+        found = [{"lag": lag, **one} for lag in lags for one in training.samples(lag)]
+        if found:
+            kept = {"schema": SCHEMA, "trial": self.trial.id, "samples": found}
+            write_json(self.folder / "samples.json", kept)
 
     def _commit(self, config: dict[str, Any], summary: dict[str, Any], weights: str) -> Report:
         folder, begun = self.folder, self.begun

@@ -79,7 +79,7 @@ class Budget(Declaration):
 
 class Arm(Shape):
     """What is compared: an architecture with its options, how its layers are joined (`Shape`) and,
-    where it has one, its own recipe.
+    where they differ from the study's, its own recipe and budget.
 
     `architecture` is a registered name, `FILE.py:Class` or `module:Class`; the label is the name
     unless given. An option that is a list gives each layer its own value, the lowest first.
@@ -89,6 +89,7 @@ class Arm(Shape):
     architecture: StrictStr
     options: dict[str, LayeredValue] = {}
     recipe: Recipe | None = None
+    budget: Budget | None = None
 
     @model_validator(mode="before")
     @classmethod

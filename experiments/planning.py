@@ -95,6 +95,10 @@ def inequalities(study: Study) -> list[str]:
                 f"{arm.label} {getattr(arm.recipe, field)}" for arm in study.resolved_arms
             )
             lines.append(f"not equal between arms: {field}: {given}")
+    budgets = {arm.label: arm.budget or study.budget for arm in study.resolved_arms}
+    if len(set(budgets.values())) > 1:
+        given = ", ".join(f"{arm} {b.amount:,} {b.measure}" for arm, b in budgets.items())
+        lines.append(f"not equal between arms: budget: {given}")
     return lines
 
 

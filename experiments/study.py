@@ -337,7 +337,7 @@ class Study(Declaration):
             lag=lag,
             solved_at=axis.solved_at,
             seed=seed,
-            budget=self.budget,
+            budget=arm.budget or self.budget,
             recipe=arm.recipe,
             test_lags=axis.test_lags,
             probes=self.probes,

@@ -18,6 +18,7 @@ from lightning_modules.data import Data
 from lightning_modules.network import Network
 from lightning_modules.randomness import reseed
 from lightning_modules.recipe import Recipe
+from lightning_modules.samples import samples
 from lightning_modules.tasks.base import Batch
 
 Row = dict[str, Any]
@@ -143,6 +144,15 @@ class Training(pl.LightningModule):
             "score": self.task.score(outputs, batch),
             **self.task.measures(outputs, batch),
         }
+
+    def samples(self, lag: int | None = None) -> list[dict[str, Any]]:
+        """Give some replies to the test split as words; of a task without a `reply` none."""
+        if self.task.reply is None:
+            return []
+        self.network.eval()
+        found = samples(self.network, self.task.reply, self.data.evaluation("test", lag))
+        self.network.train()
+        return found
 
     def _answers(self, batch: Batch) -> Tensor:
         reseed(self.data.seed, "evaluation", self.step)
