@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis import differences
+from analysis import differences, permuting
 from analysis.differences import Pair, Steps
 from analysis.estimate import CONFIDENCE, checked, judged, median
 from analysis.permuting import Side, Values
@@ -177,9 +177,14 @@ class Means:
         if error == 0:
             return 1.0
         free = (1 if spread is not None else 2) * (seeds - 1) * len(pairs)
+        # So few exchanges reach no smaller p, however far apart the values are.
+        is_paired = spread is not None and seeds >= differences.LEAST_PAIRS
+        least = permuting.least_p([(seeds, seeds)] * len(pairs), is_paired=is_paired, side=side)
         if side == "two-sided":
-            return float(2 * t.sf(abs(effect) / error, free))
-        return float(t.sf(effect / error if side == "greater" else -effect / error, free))
+            return max(least, float(2 * t.sf(abs(effect) / error, free)))
+        return max(
+            least, float(t.sf(effect / error if side == "greater" else -effect / error, free))
+        )
 
     def _is_by_interval(self, threshold: float) -> bool:
         # Trials cut at their budget are not shifted by a difference: the test would be of another.

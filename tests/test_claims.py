@@ -296,6 +296,14 @@ def test_a_score_is_compared_in_pairs_of_one_seed_and_a_failure_scores_nothing()
     assert lost["mean_arm"] == pytest.approx(np.mean([*HIGH[:-1], HIGH[-2]]))
 
 
+def test_the_seeds_that_would_do_are_enough_exchanges_too() -> None:
+    frame = runs({("a", 1): LOW, ("b", 1): HIGH})
+    claims = [Read("b", "a", None, None, "", on="test/score")] * 9
+    found = compare.judge(NO_RATES, claims, is_complete=True, runs=frame)
+    # Of nine claims each needs p <= .05 / 9: the signs of 9 pairs reach 2 / 512, of 8 not enough.
+    assert found["remedy"][0].startswith("about 9 seeds")
+
+
 def test_steps_are_restricted_means_and_pooled_over_lags() -> None:
     frame = runs(
         {("a", 1): [50, 60, 100, 100, 70], ("b", 1): [20, 30, 25, 30, 40],
