@@ -192,6 +192,9 @@ def draw(points: pd.DataFrame, looks: Looks) -> Panels:
             for arm, look in looks.items():
                 for is_solved in (False, True):
                     mine = here[(here["arm"] == arm) & (here["solved"] == is_solved)]
+                    # A line of no points, unclipped, would take room from the panels.
+                    if mine.empty:
+                        continue
                     ax.plot(
                         mine["value"], mine["above"], linestyle="", marker=look.marker or ".",
                         markersize=5.5, color=look.color, alpha=0.8, clip_on=False,
