@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from experiments import finding, study_contract
 from experiments.cli import app
 from experiments.finding import Found
-from lightning_modules import contract, registry, task_contract
+from lightning_modules import contract, registry, shape_contract, task_contract
 
 LONGDEP = str(Path(sys.executable).parent / "longdep")
 
@@ -98,7 +98,7 @@ def test_a_broken_clause_is_told_and_ends_with_status_1(tmp_path: Path) -> None:
     assert status == 1
     (broken,) = [line for line in lines if line.startswith("BROKEN")]
     assert "it has no `paper`" in broken
-    count = len(contract.CLAUSES)
+    count = len(contract.CLAUSES) + len(shape_contract.CLAUSES)
     assert lines[-1] == f"cells.py:Mine: {count - 1} of {count} clauses hold"
 
 
