@@ -119,7 +119,7 @@ EDITS: dict[str, tuple[str, str, str]] = {
         "{file}:4: Study: arms: 'rnn' is given twice",
     ),
     "no steps": (
-        "steps=50", "steps=0", "{file}:12: Recipe.steps: 0: must be greater than or equal to 1"
+        "steps=50", "steps=-1", "{file}:12: Recipe.steps: -1: must be greater than or equal to 0"
     ),
     "a batch of a thousand million": (
         "steps=50", "steps=50, batch=10**9",

@@ -31,7 +31,7 @@ def longdep(*arguments: str) -> tuple[int, str, str]:
     [
         (
             ["plann", "quick"],
-            "no command 'plann'; commands: plan, run, status, report, retry, clean,",
+            "no command 'plann'; commands: plan, run, status, report, ",
         ),
         (["plann", "quick"], "did you mean 'plan'?"),
         (["xyzzy"], "no command 'xyzzy'; commands: "),

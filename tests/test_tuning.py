@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,7 @@ def test_a_trial_that_diverged_scores_nothing_whatever_it_had_before(tmp_path: P
     folder = planted(tmp_path, {"rnn": 0.001})
     frames = sources.load(folder.tuning.path)
     runs = frames.runs.assign(outcome="diverged")
-    found = tuning.validated(sources.Frames(frames.ledger, runs, frames.history, frames.tests))
+    found = tuning.validated(replace(frames, runs=runs))
     assert (found["score"] == 0).all() and (found["steps"] == found["steps"].max()).all()
 
 
