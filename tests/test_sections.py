@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from page_reader import Page
-from planted_quick import QUICK, quick
 from planting import plant
 
-from analysis import figures, report
+from analysis import contents, figures, report
 from analysis.gallery import Shown
 from analysis.section import Evidence, Section
 from analysis.sections import SECTIONS, compose
@@ -33,8 +32,11 @@ def section(evidence: Evidence) -> Section:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[], Path]:
-    study = plant(tmp_path / "runs" / "quick", quick(), **QUICK)
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
+    for name in list(SECTIONS):
+        monkeypatch.delitem(SECTIONS, name)
+    monkeypatch.setattr(contents, "hang", lambda *_: [])
+    study = plant(tmp_path / "runs" / "planted")
     return lambda: report.write(study, tmp_path / "report", stale={}, has_pdf=False)
 
 
