@@ -31,6 +31,15 @@ LEAST_PAIRS = 6
 """Below, pairs are not used: the signs of 5 differences reach no p under 1/16."""
 
 
+LEAST_FOR_AN_INTERVAL = 10
+"""Below so many trials of an arm, the intervals of a difference of means and of a probability of
+superiority hold less than they say, and are not given."""
+
+
+LEAST_FOR_LOG_RANK = 20
+"""With 5 or 10 trials of an arm the log-rank test rejects 7 to 8 % of true hypotheses at 5 %."""
+
+
 class Pair(NamedTuple):
     """The values of a group's trials with the arm, and with the other: [n], [m].
 
@@ -77,8 +86,9 @@ def means(
     """Compare means by permutation; pairs of one seed by the signs of their differences.
 
     The test is of a difference equal to `shift` (or at most, at least: `side` names what is to be
-    shown). The interval holds the shifts that the two-sided test does not reject. It is infinite
-    where the values do not vary within an arm: nothing says then how much they would.
+    shown). The interval holds the shifts that the two-sided test does not reject, from 10 trials of
+    an arm on. It is infinite below, and where the values do not vary within an arm: nothing says
+    then how much they would.
 
     Raises
     ------
@@ -97,7 +107,8 @@ def means(
         if by_pair
         else [values for group in groups for values in group]
     )
-    if not any(np.ptp(values) > 0 for values in varying):
+    few = min(len(values) for group in groups for values in group) < LEAST_FOR_AN_INTERVAL
+    if few or not any(np.ptp(values) > 0 for values in varying):
         low, high = -np.inf, np.inf
     return _difference(groups, found, side, by_pair, found.seen + shift, low + shift, high + shift)
 
@@ -163,7 +174,8 @@ def superiority(
     failing counts, and nothing has to be imputed (Lachin 1999). The test permutes ranks: the rank
     sum of Wilcoxon (1945), exact with ties; from 6 pairs on, the signs of the pairs' differences
     in rank. Each interval is Newcombe's (2006, method 5); over groups the distances of its bounds
-    add as independent errors do (Zou and Donner 2008). It takes no notice of pairs.
+    add as independent errors do (Zou and Donner 2008). It takes no notice of pairs, and is 0 to 1
+    below 10 trials of an arm.
 
     Raises
     ------
@@ -187,8 +199,10 @@ def superiority(
         below.append((effect - low) ** 2)
         above.append((high - effect) ** 2)
     effect, number = float(np.mean(effects)), len(groups)
-    low = effect - float(np.sqrt(sum(below))) / number
-    high = effect + float(np.sqrt(sum(above))) / number
+    low = max(0.0, effect - float(np.sqrt(sum(below))) / number)
+    high = min(1.0, effect + float(np.sqrt(sum(above))) / number)
+    if min(len(values) for group in groups for values in group) < LEAST_FOR_AN_INTERVAL:
+        low, high = 0.0, 1.0
     return _difference(groups, _exchange(ranks, by_pair), side, by_pair, effect, low, high)
 
 
@@ -223,7 +237,8 @@ def log_rank(groups: Sequence[tuple[Steps, Steps]], confidence: float = CONFIDEN
     """Compare survival curves by the log-rank test, stratified over groups (Mantel 1966).
 
     The effect is Peto's ratio of the rates of solving, arm over other: above 1 the arm solves
-    sooner. Weak where curves cross, and its p is that of a normal limit: a description.
+    sooner. Weak where curves cross; its p is that of a normal limit, and NaN below 20 trials of
+    an arm. A description: `restricted_means` is the test.
     """
     from scipy.stats import norm
 
@@ -250,6 +265,7 @@ def log_rank(groups: Sequence[tuple[Steps, Steps]], confidence: float = CONFIDEN
     width = float(norm.ppf((1 + confidence) / 2)) / np.sqrt(variance)
     low, middle, high = np.exp(excess / variance + np.array([-width, 0, width]))
     p = float(2 * norm.sf(abs(excess) / np.sqrt(variance)))
+    p = p if min(number[:2]) >= LEAST_FOR_LOG_RANK else np.nan
     return Difference(float(middle), float(low), float(high), p, np.nan, *number, test)
 
 

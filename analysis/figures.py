@@ -45,7 +45,7 @@ def solve_rate_by_lag(rates: pd.DataFrame, arms: Arms | None = None) -> Panels:
                 if look[arm].is_highlighted:
                     _bars(ax, x, points["low"], points["high"], look[arm], transform=moved)
                 _line(ax, x, points["rate"], look[arm], transform=moved)
-            _lag_axis(ax, here)
+            lag_axis(ax, here)
             _share_axis(ax, "solve rate", margin=0.05)
         return figure.finish(look)
 
@@ -65,7 +65,7 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
                     for place, (_, seeds) in zip(x, scores, strict=True):
                         _dots(ax, np.full(len(seeds), place), seeds, look[arm])
                 _line(ax, x, scores.median(), look[arm])
-            _lag_axis(ax, here)
+            lag_axis(ax, here)
             _share_axis(ax, "test score", as_percent=False)
             free_axis(ax, here["test/score"])
         return figure.finish(look, chance_handle())
@@ -95,7 +95,7 @@ def score_by_test_lag(scores: pd.DataFrame, arms: Arms | None = None) -> Panels:
                     for place, (_, found) in zip(x, seeds, strict=True):
                         _dots(ax, np.full(len(found), place), found, look[arm])
                 _line(ax, x, seeds.median(), look[arm])
-            _lag_axis(ax, here)
+            lag_axis(ax, here)
             ax.set_xlabel("lag of the test")
             _share_axis(ax, "test score", as_percent=False)
         band = Line2D([], [], color=BAND, linewidth=7, label="lags trained")
@@ -250,7 +250,8 @@ def _bars(
     ax.vlines(x, low, high, color=look.color, linewidth=1.8, alpha=alpha, zorder=2, **more)
 
 
-def _lag_axis(ax: Axes, here: pd.DataFrame) -> None:
+def lag_axis(ax: Axes, here: pd.DataFrame) -> None:
+    """Give a panel a logarithmic axis of the lags of its frame, with as many names as fit."""
     lags, span, spread = _span(here)
     ax.set_xscale("log")
     margin = np.exp(0.08 * span + spread / 2)

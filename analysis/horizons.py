@@ -26,6 +26,8 @@ BEYOND = 4.0
 SLOPES = np.geomspace(0.04, 3.0, 16)
 """How wide a fall may be: the factor in lag, as a logarithm, within which the odds fall by e."""
 
+LEAST_LAGS = 3
+
 COLUMNS = [
     *PLACE,
     *("n", "lags", "shortest", "longest", "solved"),
@@ -172,14 +174,15 @@ def growth(runs: pd.DataFrame) -> pd.DataFrame:
     steps whose logarithm is linear in that of the lag, by maximum likelihood. A trial that solved
     counts with the interval between validations in which it did, one that did not as more than its
     budget. The interval is that of the likelihood ratio, cut as Student's t asks for few trials.
-    Left out are arms with fewer than 6 trials that solved, or at fewer than 2 lags.
+    Left out are arms with fewer than 6 trials that solved, or at fewer than 3 lags: from two lags
+    an exponent is a ratio with a long name.
     """
     rows = []
     for key, group in judged(runs).groupby(PLACE, sort=False):
         steps, is_solved = observed(group)
         lags = group["lag"].to_numpy(dtype=float)
         known = len(np.unique(lags[is_solved]))
-        if is_solved.sum() < 6 or known < 2:
+        if is_solved.sum() < 6 or known < LEAST_LAGS:
             continue
         every = group["validation_every"].to_numpy(dtype=float)
         found = exponent(lags, np.where(is_solved, steps - every, steps), steps, is_solved)
@@ -216,7 +219,7 @@ def exponent(
     centre = (least + most)[is_solved] / 2
     slope, intercept = np.polyfit(x[is_solved], centre, 1)
     start = [intercept, np.log(max(0.1, float(np.std(centre - intercept - slope * x[is_solved]))))]
-    options = {"maxiter": 2000, "xatol": 1e-7, "fatol": 1e-9}
+    options = {"maxiter": 2000, "xatol": 1e-4, "fatol": 1e-6}
 
     def profiled(at: float) -> Any:
         return minimize(
@@ -243,7 +246,7 @@ def exponent(
         inside, outside = best + sign * reach / 2 * (reach > 0.25), best + sign * reach
         is_held = excess(outside) > 0
         bounds.append(
-            float(brentq(excess, inside, outside, xtol=1e-3)) if is_held else sign * np.inf
+            float(brentq(excess, inside, outside, xtol=2e-3)) if is_held else sign * np.inf
         )
     return best, bounds[0], bounds[1]
 

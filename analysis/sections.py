@@ -7,13 +7,19 @@ page, its navigation, Markdown, CSV and LaTeX take it from there.
 from collections.abc import Callable
 
 from analysis import (
+    ablation_section,
     depth_reach_section,
     extrapolation,
     foreign_section,
     gates_section,
     held_section,
+    horizon_section,
+    learned_section,
+    overall_section,
+    power_section,
     predicting_section,
     reach_section,
+    reading,
     tuning_section,
 )
 from analysis.section import Evidence, Section
@@ -21,13 +27,19 @@ from analysis.sources import Progress
 
 SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {
     "foreign": foreign_section.compose,
+    "overall": overall_section.compose,
+    "horizon": horizon_section.compose,
     "extrapolation": extrapolation.section,
+    "ablation": ablation_section.compose,
+    "learned": learned_section.compose,
     "reach": reach_section.compose,
     "depth_reach": depth_reach_section.compose,
     "gate_use": gates_section.compose,
     "held": held_section.compose,
     "predicting": predicting_section.compose,
     "tuning": tuning_section.compose,
+    "power": power_section.compose,
+    "reading": reading.compose,
 }
 """Every section by its name, in the order of the report; None: it has nothing to say."""
 

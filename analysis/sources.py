@@ -14,6 +14,7 @@
 | test/loss, test/score | number or NaN | the log's summary |
 | chance_score, chance_loss, solved_at | number or NaN | the log's config; NaN: none can be stated |
 | chance_derivation, space, path | text | the log's config |
+| baselines | text | JSON: the task's partial solutions; empty: not recorded |
 | hidden_size, parameters, state_size, flops_per_step | whole or NA | counted; the log's config |
 | budget_of, budget_amount | text, whole or NA | what is held equal between arms, and at how much |
 | distance_least, distance_mean, distance_most | number or NaN | steps from evidence to answer |
@@ -33,6 +34,7 @@ lag (trained at), seed, test_lag (whole), and `FURTHER` (numbers or NaN).
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +91,7 @@ RUNS = {
     "batch": "int64",
     **dict.fromkeys(("test/loss", "test/score"), "float64"),
     **dict.fromkeys(("chance_score", "chance_loss", "solved_at"), "float64"),
-    **dict.fromkeys(("chance_derivation", "space", "path"), "str"),
+    **dict.fromkeys(("chance_derivation", "space", "path", "baselines"), "str"),
     **dict.fromkeys(("hidden_size", "parameters", "state_size", "flops_per_step"), "Int64"),
     "budget_of": "str",
     "budget_amount": "Int64",
@@ -259,6 +261,7 @@ def _trial(
         "solved_at": _number(config.get("solved_at")),
         "space": _text(config.get("space")),
         "path": _text(config.get("path")),
+        "baselines": _baselines(config.get("baselines")),
         **{k: _whole(config.get(k)) for k, kind in RUNS.items() if kind == "Int64" and k in config},
         "budget_of": _text(measure),
         "budget_amount": _whole(amount),
@@ -274,6 +277,18 @@ def _trial(
 
 def _weights(entry: Entry) -> str:
     return "" if entry.result is None else entry.result.weights_sha256
+
+
+def _baselines(listed: Any) -> str:
+    """Keep the name and the loss of each partial solution; logs of before have no list."""
+    if not isinstance(listed, list):
+        return ""
+    kept = [
+        {"name": _text(each.get("name"))[:200], "loss": _number(each.get("loss"))}
+        for each in listed[:20]
+        if isinstance(each, dict)
+    ]
+    return json.dumps([each for each in kept if math.isfinite(float(str(each["loss"])))])
 
 
 def _tests(config: dict[str, Any], summary: dict[str, Any]) -> Rows:

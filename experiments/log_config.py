@@ -50,6 +50,10 @@ def counted(trial: Trial, network: Network, data: Data) -> dict[str, Any]:
         "receptive_field": receptive_field(network.layer),
         "chance": None if chance is None else vars(chance),
         "test_chance": {lag: vars(there) for lag, there in further.items() if there is not None},
+        "baselines": [
+            {"name": b.name, "score": b.score, "loss": b.loss, "derivation": b.derivation}
+            for b in task.baselines(trial.lag)
+        ],
         "solved_at": task.solved_at if trial.solved_at is None else trial.solved_at,
         "space": task.space,
         "distance": {

@@ -247,7 +247,7 @@ def test_newcombes_bounds_have_the_estimate_at_the_edge_of_their_own_error(
 
 
 def test_superiority_over_groups_is_the_mean_of_theirs() -> None:
-    groups = [pair(5, 5), pair(6, 4)]
+    groups = [pair(10, 12), pair(16, 14)]
     both = differences.superiority(groups)
     each = [differences.superiority([group]) for group in groups]
     assert both.effect == pytest.approx(np.mean([e.effect for e in each]))
