@@ -3,7 +3,9 @@
 What is compared is timed in turns within one run: a machine is faster at some times than at others.
 """
 
+import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -243,6 +245,50 @@ def trials_an_hour(study: Study, count: int) -> Iterator[Row]:
             yield Row(what, overhead, overhead, overhead, "s", 0.25)
     ratio = an_hour[2] / an_hour[1]
     yield Row("two workers / one", ratio, ratio, ratio, "ratio", 1.9, is_more_better=True)
+
+
+def with_and_without_kernel(study: Study, count: int) -> Iterator[Row]:
+    """Run `count` trials, spread over a study's grid, each by the kernel and then by the loop.
+
+    Whole trials, in one warm worker each; what is built and imported is there before the clock is.
+    """
+    grid = [trial for trial in study.trials() if trial.seed == study.seeds[0]]
+    chosen = grid[:: max(1, len(grid) // count)][:count]
+    seconds: dict[str, list[float]] = {"kernel": [], "loop": []}
+    with contextlib.ExitStack() as stack:
+        ways = {}
+        for name in seconds:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="longdep-bench-"))
+            folder = StudyFolder(Path(scratch))
+            folder.reconcile(study)
+            with _compiler(None if name == "kernel" else "none"):
+                ways[name] = stack.enter_context(Local(1, is_online=False)), folder
+        for trial in chosen:
+            for name, (local, folder) in ways.items():
+                _run(local, [_short(trial)], folder)
+                began = time.perf_counter()
+                _run(local, [trial], folder)
+                seconds[name].append(time.perf_counter() - began)
+    for name, taken in seconds.items():
+        value = len(taken) / sum(taken) * 3600
+        yield Row(f"{study.name}, paired, {name}", value, value, value, "per hour")
+    pairs = zip(seconds["loop"], seconds["kernel"], strict=True)
+    value, low, high = spread([loop / kernel for loop, kernel in pairs])
+    yield Row("kernel / loop, trials an hour", value, low, high, "ratio", is_more_better=True)
+
+
+@contextlib.contextmanager
+def _compiler(name: str | None) -> Iterator[None]:
+    """Have the workers that are started meanwhile use a compiler, or the system's."""
+    before = os.environ.get("CXX")
+    if name is not None:
+        os.environ["CXX"] = name
+    try:
+        yield
+    finally:
+        if name is not None:
+            os.environ.pop("CXX")
+            os.environ.update({} if before is None else {"CXX": before})
 
 
 def _short(trial: Trial, seed: int = 99) -> Trial:

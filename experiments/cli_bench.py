@@ -41,6 +41,7 @@ def bench(
         ("steps", benchmark.steps(grid)),
         *(("harness and data", benchmark.harness(t, grid.rounds)) for t in longest.values()),
         ("trials an hour", benchmark.trials_an_hour(study, 12 if quick else 40)),
+        ("kernel and loop", benchmark.with_and_without_kernel(study, 8 if quick else 40)),
     ]
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("measuring", total=None)

@@ -96,6 +96,11 @@ def test_it_runs_and_writes_what_it_measured(
     assert done.exit_code == 0, done.output
     assert "goals are met" in done.output
     whats = [row["what"] for row in json.loads((out / "benchmark.json").read_text())["rows"]]
-    for part in ("of the loop", "harness, of a 5 ms step", "two workers / one"):
+    for part in (
+        "of the loop",
+        "harness, of a 5 ms step",
+        "two workers / one",
+        "kernel / loop, trials an hour",
+    ):
         assert part in whats
     assert (out / "steps.svg").is_file()
