@@ -40,6 +40,7 @@ def start(cache: Path, **more: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_two_processes_that_build_at_once_leave_one_whole_kernel(tmp_path: Path) -> None:
     both = [start(tmp_path) for _ in range(2)]
@@ -51,6 +52,7 @@ def test_two_processes_that_build_at_once_leave_one_whole_kernel(tmp_path: Path)
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_kernel_that_was_cut_short_is_built_again(tmp_path: Path) -> None:
     told = start(tmp_path).communicate()[0]
     (built,) = (tmp_path / "longdep" / "kernels").iterdir()
@@ -94,6 +96,7 @@ def test_a_kernel_that_computes_something_else_is_found_out(
     assert "off the loop" in why_no_kernel(LSTM(3, 5))
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize(
     ("mode", "problem"), [(0o777, "not ours alone"), (0o770, "not ours alone")]

@@ -1,5 +1,6 @@
 """What `longdep new` writes passes `longdep check` as it is, and takes nobody's place."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from experiments.cli import app
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # Another test may have loaded a file of the name that is given here.
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
 
 
 def longdep(*arguments: str, status: int = 0) -> str:
@@ -29,7 +32,7 @@ def longdep(*arguments: str, status: int = 0) -> str:
     [
         ("architecture", "my_own.py:MyOwn"),
         ("task", "my_own.py:MyOwn"),
-        ("probe", "my_own.py:MyOwn"),
+        pytest.param("probe", "my_own.py:MyOwn", marks=pytest.mark.slow),
         ("study", "my_own.py"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from experiments import loading, sizes
 from lightning_modules import registry, task_names
 
@@ -36,5 +38,6 @@ def test_every_bar_is_clearly_above_chance() -> None:
         assert bar is not None and bar >= floor + 0.03, axis.task
 
 
+@pytest.mark.slow
 def test_every_arm_meets_the_budget_on_every_task() -> None:
     assert len(sizes.of(STUDY)) == 2 * len(STUDY.tasks)

@@ -34,6 +34,7 @@ def test_a_batch_of_any_lag_and_size_is_as_promised(case: str, data: Any) -> Non
     task_contract.marks(task, batch)
 
 
+@pytest.mark.slow
 def test_every_batch_is_the_same_in_another_process() -> None:
     code = (
         "import conftest, task_cases as t\n"
