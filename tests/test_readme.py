@@ -16,7 +16,10 @@ FIRST_WORDS = {"longdep", "mv", "python", "."}
 ELSEWHERE = {
     "make study": ["$(BIN)/longdep run quick", "$(BIN)/longdep report quick"],
     "make test": [
-        '$(BIN)/python -m pytest -m "not slow and not browser and not calibration" -q -n auto --dist worksteal'
+        (
+            '$(BIN)/python -m pytest -m "not slow and not browser and not calibration"'
+            " -q -n auto --dist worksteal"
+        )
     ],
 }
 """Not run below but by .ci/run, from the Makefile, whose lines these are."""
