@@ -60,11 +60,11 @@ def _slopes(evidence: Evidence) -> pd.DataFrame:
     rows = rows[rows["part"] == ""]
     grouped = rows.groupby([*PLACE, "arm", "when"], sort=False)["value"]
     found = grouped.agg(["median", "min", "max", "size"]).reset_index()
-    order = {arm: number for number, arm in enumerate(evidence.looks)}
+    order = {name: number for number, name in enumerate([*evidence.looks, *probed.WHEN])}
     found = found[found["arm"].isin(order)]
     return found.sort_values(
         [*PLACE, "arm", "when"],
-        key=lambda column: column.map(order) if column.name == "arm" else column,
+        key=lambda column: column.map(order) if column.name in ("arm", "when") else column,
         ignore_index=True,
     )
 
@@ -109,7 +109,10 @@ def _table(slopes: pd.DataFrame) -> Table:
 
 
 def _half_life(slope: float) -> str:
-    return f"{np.log(2) / -slope:.3g}" if slope < 0 else NOTHING
+    if slope >= 0:
+        return NOTHING
+    steps = np.log(2) / -slope
+    return f"{steps:,.0f}" if steps >= 100 else f"{steps:.3g}"
 
 
 def _figure(curves: pd.DataFrame, when: str, looks: Looks) -> Shown:
