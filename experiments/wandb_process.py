@@ -4,6 +4,7 @@ It lives as long as ours and serves all trials of a worker, so it may be found d
 """
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -65,6 +66,8 @@ def give_up() -> None:
         # What it says about a process that is not there is no news.
         with contextlib.suppress(Exception):
             wandb.teardown()
+    # Else a process that somebody else began, and that is gone, would be asked for ever.
+    os.environ.pop("WANDB_SERVICE", None)
 
 
 def close(seconds: float) -> None:

@@ -23,11 +23,22 @@ SECONDS = 5.0
 
 
 @pytest.fixture
-def core() -> int:
+def core(tmp_path: Path) -> int:
     """W&B's process, as earlier trials of this process left it."""
+    if wandb_process._process() is None:
+        resumed(tmp_path / "first")
     process = wandb_process._process()
     assert process is not None and process.poll() is None
     return int(process.pid)
+
+
+def test_a_process_that_is_gone_is_not_asked_for_again(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SERVICE", f"3-{os.getpid()}-unix-{tmp_path / 'gone'}")
+    wandb_process.give_up()
+    resumed(tmp_path / "trial")
+    assert_same(tmp_path / "trial", undisturbed)
 
 
 @pytest.mark.slow

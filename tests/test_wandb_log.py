@@ -65,6 +65,10 @@ SPECIAL_ROWS_FLAT = [
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for all that wandb writes, and an environment in which it calls nobody."""
     folder = tmp_path_factory.mktemp("wandb")
+    # Its process, if another test began one, ends with this module: the variable that names it must
+    # not come back then.
+    wandb.teardown()
+    os.environ.pop("WANDB_SERVICE", None)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WANDB_")]:
             patch.delenv(name)
