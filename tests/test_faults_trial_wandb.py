@@ -35,6 +35,7 @@ def core(tmp_path: Path) -> int:
 def test_a_process_that_is_gone_is_not_asked_for_again(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wandb_process.close(SECONDS)
     monkeypatch.setenv("WANDB_SERVICE", f"3-{os.getpid()}-unix-{tmp_path / 'gone'}")
     wandb_process.give_up()
     resumed(tmp_path / "trial")
