@@ -112,7 +112,11 @@ def contrast(
     if len(weights) > 2:
         cut = t.ppf((1 + CONFIDENCE) / 2, max(1, int(np.min(n)) - 1))
         confidence = float(2 * norm.cdf(cut) - 1)
-    low, high = wilson(solved, n, confidence)
+    if confidence < 1:
+        low, high = wilson(solved, n, confidence)
+    else:
+        # One seed a cell: t is so wide that nothing is bound.
+        low, high = np.zeros(len(n)), np.ones(len(n))
     down = np.where(weights > 0, rates - low, high - rates)
     up = np.where(weights > 0, high - rates, rates - low)
     value = float(weights @ rates)

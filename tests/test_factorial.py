@@ -98,3 +98,11 @@ def test_arms_of_other_architectures_or_recipes_form_no_grid() -> None:
     same = replace(two.arms[1], options={})
     assert factorial.grids(replace(two, arms=(two.arms[0], same))) == []
     assert list(factorial.effects(rates([1]), study({})).columns) == factorial.COLUMNS
+
+
+def test_rates_of_one_seed_each_bound_nothing() -> None:
+    value, low, high = factorial.contrast(
+        np.full(3, 1 / 3), np.array([1, 0, 1]), np.array([1, 1, 1])
+    )
+    assert value == pytest.approx(2 / 3)
+    assert low < value < high and high - low > 0.9
