@@ -217,7 +217,7 @@ def test_of_null_studies_of_six_arms_at_most_seventy_name_a_winner(
     say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # How many seeds would do is a search of its own for each claim, and decides nothing.
-    monkeypatch.setattr(compare, "_remedy", lambda *_: "")
+    monkeypatch.setattr(compare, "remedy", lambda *_: "")
     monkeypatch.setattr(compare.Rates, "interval", lambda *_, **__: (np.nan, np.nan))
     claims = [Claim(f"arm{i}", "arm0", None, None, f"arm{i}") for i in range(1, 6)]
     places = [("t/a", 10), ("t/a", 50), ("t/b", 10), ("t/b", 50)]
