@@ -1,5 +1,6 @@
 """The command `longdep`. Each command imports what it needs: most answer without torch."""
 
+import os
 from collections import Counter
 from typing import Annotated, Any
 
@@ -32,6 +33,8 @@ app = typer.Typer(name="longdep", cls=Commands, pretty_exceptions_enable=False)
 
 def main() -> None:
     """Run the command."""
+    # Whoever began us may have a W&B process: shared, it would take our runs for its own.
+    os.environ.pop("WANDB_SERVICE", None)
     app()
 
 
