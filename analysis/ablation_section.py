@@ -96,6 +96,10 @@ def draw(found: pd.DataFrame) -> Panels:
         names = list(dict.fromkeys(found["architecture"]))
         rows: list[dict[Any, Any]] = found.to_dict("records")
         labels = [plain(row["effect_of"], FIGURE_LIMIT) for row in rows]
+        if len(names) > 1:
+            # Two architectures may have an option of one name.
+            owners = [plain(row["architecture"], FIGURE_LIMIT) for row in rows]
+            labels = [f"{a}: {b}" for a, b in zip(owners, labels, strict=True)]
         titles = {"effects": ", ".join(names)}
         figure = Panels(titles, arms=labels)
         ax = figure.panels["effects", 0]
