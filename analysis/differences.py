@@ -194,6 +194,7 @@ def superiority(
         ranks.append(Pair(worth[:n], worth[n:]))
         # The difference of mean ranks, over n + m, is the probability's distance from one half.
         effect = float(np.mean(worth[:n]) - np.mean(worth[n:])) + 0.5
+        effect = min(1.0, max(0.0, effect))  # rounding leaves it at 1 + 1e-16
         low, high = newcombe(effect, n, m, confidence)
         effects.append(effect)
         below.append((effect - low) ** 2)

@@ -338,3 +338,10 @@ def test_a_median_against_a_number_is_the_sign_test() -> None:
     assert differences.against(values[:5], 0.5).low == -np.inf
     low = differences.against(np.arange(10.0), 0.0)
     assert (low.low, low.high) == (1, 8)
+
+
+def test_an_arm_that_always_wins_has_a_probability_of_one_at_any_sizes() -> None:
+    for n in range(2, 12):
+        for m in range(2, 12):
+            found = differences.superiority([Pair(np.arange(n) + 100.0, np.arange(m) * 1.0)])
+            assert found.effect == pytest.approx(1) and 0 < found.low < found.high <= 1
