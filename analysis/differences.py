@@ -229,8 +229,10 @@ def newcombe(effect: float, n: int, m: int, confidence: float = CONFIDENCE) -> t
         inner = 1 + free * ((1 - at) / (2 - at) + at / (1 + at))
         return float((effect - at) ** 2 - z**2 * at * (1 - at) * inner / (n * m))
 
-    low = 0.0 if effect <= 0 else float(brentq(excess, 0, effect, xtol=1e-12))
-    high = 1.0 if effect >= 1 else float(brentq(excess, effect, 1, xtol=1e-12))
+    # An estimate of 0 or 1 is itself a root, and no bound.
+    within = min(max(effect, 1e-9), 1 - 1e-9)
+    low = 0.0 if effect <= 0 else float(brentq(excess, 0, within, xtol=1e-12))
+    high = 1.0 if effect >= 1 else float(brentq(excess, within, 1, xtol=1e-12))
     return low, high
 
 
