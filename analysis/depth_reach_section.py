@@ -102,7 +102,10 @@ def _figure(layers: pd.DataFrame, looks: Looks) -> Shown:
             "highest layer, as powers of ten: the median over seeds. A line that falls to the left "
             "means that the lower layers are told little of the error."
         ),
-        alternative="The lowest layer's values are in the table of this section.",
+        alternative=(
+            "A line an arm: the gradient that reaches each layer, from the top one down, as powers "
+            "of ten. The lowest layer's values are in the table of this section."
+        ),
         data=layers,
         figure=draw(layers, looks),
     )

@@ -121,7 +121,8 @@ def _figure(curves: pd.DataFrame, kind: str, looks: Looks) -> Shown:
                 else "High means that what the answer needs had not been written by that step."
             )
         ),
-        alternative="; ".join(
+        alternative="A line an arm: how far the loss rises, by the step of the intervention. "
+        + "; ".join(
             f"{plain(arm, 60)}: at most {here[0.5].max():.2g}"
             for arm, here in curves.groupby("arm", sort=False)
         )

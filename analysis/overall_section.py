@@ -117,7 +117,10 @@ def _figure(profiles: pd.DataFrame, looks: Looks) -> Shown:
             "the better worst. A level stretch parts the trials that found the solution from those "
             "that did not."
         ),
-        alternative=f"Share of trials more than half way from chance to all right: {told}.",
+        alternative=(
+            "A falling line an arm: the share of its trials that score more than each value. More "
+            f"than half way from chance to all right are: {told}."
+        ),
         data=profiles,
         figure=draw(profiles, looks),
     )

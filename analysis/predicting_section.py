@@ -172,7 +172,8 @@ def _figure(points: pd.DataFrame, looks: Looks) -> Shown:
             "chance to a perfect test score. Filled points are trials that solved the task. Points "
             "of one arm that lie in a heap are its seeds."
         ),
-        alternative="; ".join(
+        alternative="A dot a trial: what was measured before training, against the test score. "
+        + "; ".join(
             f"{PREDICTORS[str(name)]}: {len(of)} trials" for name, of in points.groupby("predictor")
         )
         + ".",
