@@ -1,7 +1,5 @@
 """What each option of an architecture adds, as a part of the report: a forest plot, a table."""
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
@@ -94,34 +92,30 @@ def draw(found: pd.DataFrame) -> Panels:
     """Draw a forest plot: a row an effect, a panel an architecture."""
     with styled():
         names = list(dict.fromkeys(found["architecture"]))
-        rows: list[dict[Any, Any]] = found.to_dict("records")
-        labels = [plain(row["effect_of"], FIGURE_LIMIT) for row in rows]
-        if len(names) > 1:
-            # Two architectures may have an option of one name.
-            owners = [plain(row["architecture"], FIGURE_LIMIT) for row in rows]
-            labels = [f"{a}: {b}" for a, b in zip(owners, labels, strict=True)]
-        titles = {"effects": ", ".join(names)}
-        figure = Panels(titles, arms=labels)
-        ax = figure.panels["effects", 0]
-        ax.axvline(0, color=SOFT, linewidth=0.9, zorder=1)
-        for place, row in enumerate(rows):
-            is_hollow = row["kind"] == "interaction"
-            ax.hlines(place, row["low"], row["high"], color=COLORS[0], linewidth=1.6, zorder=2)
-            ax.plot(
-                row["effect"], place, marker="o", markersize=6.5, color=COLORS[0],
-                markerfacecolor="white" if is_hollow else COLORS[0],
-                markeredgewidth=1.3 if is_hollow else 0.8,
-                markeredgecolor=COLORS[0] if is_hollow else "white", linestyle="", zorder=3,
-            )  # fmt: skip
-        ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.set_yticks(range(len(rows)), labels)
-        ax.tick_params(axis="y", length=0, labelcolor=INK)
+        effects = list(dict.fromkeys(found["effect_of"]))
         reach = max(0.1, float(found[["low", "high"]].abs().max().max()) * 1.05)
-        ax.set_xlim(-reach, reach)
-        ax.xaxis.set_major_formatter(
-            FuncFormatter(lambda v, _: f"{v:+.0%}" if round(v, 4) else "0%")
-        )
-        ax.grid(True, axis="x")
-        ax.grid(False, axis="y")
-        ax.set_xlabel("difference in solve rate")
+        labels = [plain(effect, FIGURE_LIMIT) for effect in effects]
+        figure = Panels({name: plain(name, FIGURE_LIMIT) for name in names}, arms=effects)
+        for name in names:
+            ax = figure.panels[name, 0]
+            ax.axvline(0, color=SOFT, linewidth=0.9, zorder=1)
+            for row in found[found["architecture"] == name].to_dict("records"):
+                place, is_hollow = effects.index(row["effect_of"]), row["kind"] == "interaction"
+                ax.hlines(place, row["low"], row["high"], color=COLORS[0], linewidth=1.6, zorder=2)
+                ax.plot(
+                    row["effect"], place, marker="o", markersize=6.5, color=COLORS[0],
+                    markerfacecolor="white" if is_hollow else COLORS[0],
+                    markeredgewidth=1.3 if is_hollow else 0.8,
+                    markeredgecolor=COLORS[0] if is_hollow else "white", linestyle="", zorder=3,
+                )  # fmt: skip
+            ax.set_ylim(len(effects) - 0.5, -0.5)
+            ax.set_yticks(range(len(effects)), labels)
+            ax.tick_params(axis="y", length=0, labelcolor=INK)
+            ax.set_xlim(-reach, reach)
+            ax.xaxis.set_major_formatter(
+                FuncFormatter(lambda v, _: f"{v:+.0%}" if round(v, 4) else "0%")
+            )
+            ax.grid(True, axis="x")
+            ax.grid(False, axis="y")
+            ax.set_xlabel("difference in solve rate")
         return figure.finish({})

@@ -340,8 +340,14 @@ def test_a_median_against_a_number_is_the_sign_test() -> None:
     assert (low.low, low.high) == (1, 8)
 
 
-def test_an_arm_that_always_wins_has_a_probability_of_one_at_any_sizes() -> None:
+def test_an_arm_that_always_wins_has_a_probability_of_one_and_a_bound_below_it() -> None:
     for n in range(2, 12):
         for m in range(2, 12):
             found = differences.superiority([Pair(np.arange(n) + 100.0, np.arange(m) * 1.0)])
-            assert found.effect == pytest.approx(1) and 0 <= found.low < found.high <= 1
+            assert found.effect == pytest.approx(1) and found.high == pytest.approx(1)
+            is_bound = min(n, m) >= differences.LEAST_FOR_AN_INTERVAL
+            low, high = differences.newcombe(1.0, n, m)
+            assert found.low == (pytest.approx(low) if is_bound else 0)
+            # As of all losses, from the other side; a point would be neither.
+            assert (1 - high, 1 - low) == pytest.approx(differences.newcombe(0.0, n, m))
+            assert 0 < low < 0.9 and high == pytest.approx(1)

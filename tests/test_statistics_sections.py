@@ -22,6 +22,8 @@ from analysis import (
     reading,
     sources,
 )
+from analysis.escaping import short as cut
+from analysis.panels import COLUMN, PAGE
 from analysis.section import Evidence
 
 HALF = {"plain": 30, "coupled": 60, "bias": 50, "both": 400}
@@ -93,11 +95,26 @@ def test_options_that_form_a_grid_have_a_forest_plot(grid: Evidence, short: Evid
     section = ablation_section.compose(grid)
     assert section is not None
     assert section.data["ablation"]["kind"].tolist() == ["main", "main", "interaction"]
-    ax = section.figures[0].figure.panels["effects", 0]
+    (ax,) = section.figures[0].figure.panels.values()
     found = section.data["ablation"]
     drawn = [float(line.get_xdata()[0]) for line in ax.lines[1:]]
     assert drawn == pytest.approx(found["effect"].tolist())
     assert ablation_section.compose(short) is None
+
+
+def test_architectures_with_an_option_of_one_name_have_a_panel_each(grid: Evidence) -> None:
+    section = ablation_section.compose(grid)
+    assert section is not None
+    found = section.data["ablation"]
+    other = found.iloc[:1].assign(architecture="other", effect=0.125)
+    figure = ablation_section.draw(pd.concat([found, other], ignore_index=True))
+    one, two = figure.panels.values()
+    assert [len(ax.lines) - 1 for ax in (one, two)] == [len(found), 1]
+    for form in (PAGE, COLUMN):
+        with figure.arranged(form):
+            assert len(one.get_yticks()) == len(two.get_yticks()) == len(found)
+            shown = [label.get_text() for label in one.get_yticklabels()]
+            assert shown == list(cut(found["effect_of"], form.longest).values())
 
 
 def test_the_arms_are_in_order_only_once_nothing_is_missing(
