@@ -44,7 +44,7 @@ def solve_rate_by_lag(rates: pd.DataFrame, arms: Arms | None = None) -> Panels:
                 moved = ax.transData + ScaledTranslation(0, height / 72, figure.dpi_scale_trans)
                 if look[arm].is_highlighted:
                     _bars(ax, x, points["low"], points["high"], look[arm], transform=moved)
-                _line(ax, x, points["rate"], look[arm], transform=moved)
+                draw_line(ax, x, points["rate"], look[arm], transform=moved)
             lag_axis(ax, here)
             _share_axis(ax, "solve rate", margin=0.05)
         return figure.finish(look)
@@ -64,7 +64,7 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
                     _bars(ax, x, scores.min(), scores.max(), look[arm], alpha=0.25)
                     for place, (_, seeds) in zip(x, scores, strict=True):
                         _dots(ax, np.full(len(seeds), place), seeds, look[arm])
-                _line(ax, x, scores.median(), look[arm])
+                draw_line(ax, x, scores.median(), look[arm])
             lag_axis(ax, here)
             _share_axis(ax, "test score", as_percent=False)
             free_axis(ax, here["test/score"])
@@ -94,7 +94,7 @@ def score_by_test_lag(scores: pd.DataFrame, arms: Arms | None = None) -> Panels:
                 if look[arm].is_highlighted:
                     for place, (_, found) in zip(x, seeds, strict=True):
                         _dots(ax, np.full(len(found), place), found, look[arm])
-                _line(ax, x, seeds.median(), look[arm])
+                draw_line(ax, x, seeds.median(), look[arm])
             lag_axis(ax, here)
             ax.set_xlabel("lag of the test")
             _share_axis(ax, "test score", as_percent=False)
@@ -120,7 +120,7 @@ def score_by_cost(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
                 for solved, group in mine.groupby(mine["outcome"] == "solved"):
                     _dots(ax, group["cost"], group["test/score"], look[arm], is_filled=bool(solved))
                 middle = mine[["cost", "test/score"]].median()
-                _line(ax, middle["cost"], middle["test/score"], look[arm])
+                draw_line(ax, middle["cost"], middle["test/score"], look[arm])
             _cost_axis(ax, here["cost"])
             _share_axis(ax, "test score", as_percent=False)
         hollow = Line2D([], [], color=SOFT, linestyle="", marker="o", markersize=4,
@@ -211,7 +211,8 @@ def _heights(places: list[tuple[str, Any]]) -> Any:
     return (np.arange(len(places)) - (len(places) - 1) / 2) * min(APART, 14 / max(1, len(places)))
 
 
-def _line(ax: Axes, x: Any, y: Any, look: Look, **more: Any) -> None:
+def draw_line(ax: Axes, x: Any, y: Any, look: Look, **more: Any) -> None:
+    """Draw an arm's line, a marker at each point."""
     ax.plot(
         x,
         y,

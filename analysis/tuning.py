@@ -11,6 +11,7 @@ rates that are equal in all of it, the smallest is taken.
 import pandas as pd
 
 from analysis.estimate import checked
+from analysis.overall import expected_best
 from analysis.sources import Frames
 
 PAIR = ["arm", "task"]
@@ -80,3 +81,18 @@ def choose(rates: pd.DataFrame) -> pd.DataFrame:
         best = keyed.sort_values([*order, "smaller"], ascending=False, kind="stable").index[0]
         rows.append(group.loc[best])
     return pd.DataFrame(rows, columns=rates.columns).reset_index(drop=True)
+
+
+def expected(rates: pd.DataFrame) -> pd.DataFrame:
+    """Give the best validation score to be expected of so many tuning trials (Dodge 2019).
+
+    Of the rates of `tried`, each with the mean score of its trials, so many are drawn without
+    putting back, and the best is kept. Gives arm, task, rates, spent (trials), expected.
+    """
+    rows = []
+    for (arm, task), group in rates.groupby(PAIR, sort=False):
+        each = group["trials"].mean()
+        for row in expected_best(group["score"].to_numpy(dtype=float)).to_dict("records"):
+            count = int(row["trials"])
+            rows.append((arm, task, count, count * each, row["expected"]))
+    return pd.DataFrame(rows, columns=[*PAIR, "rates", "spent", "expected"])

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from analysis import sources, tables, tuning
 from analysis.answer import listed
 from analysis.escaping import plain
+from analysis.figures import draw_line
 from analysis.gallery import Looks, Shown
 from analysis.json_file import StudyFileError, inside
 from analysis.looks import SOFT, styled
@@ -56,7 +58,7 @@ def compose(evidence: Evidence) -> Section | None:
         title="Tuning",
         lead=lead,
         tables=[_table(rows)] if len(rows) else [],
-        figures=[_figure(shown, rows, evidence.looks)] if len(shown) else [],
+        figures=_figures(shown, rows, evidence.looks) if len(shown) else [],
         note=NOTE,
         data={"tuning_tried": tried.drop(columns="stop")},
         place="method",
@@ -153,9 +155,10 @@ def _table(rows: pd.DataFrame) -> Table:
     )
 
 
-def _figure(tried: pd.DataFrame, rows: pd.DataFrame, looks: Looks) -> Shown:
+def _figures(tried: pd.DataFrame, rows: pd.DataFrame, looks: Looks) -> list[Shown]:
     chosen = {(r["arm"], r["task"]): r["learning_rate"] for r in rows.to_dict("records")}
-    return Shown(
+    spent = tuning.expected(tried)
+    rates = Shown(
         name="tuning_rates",
         title="Validation against learning rate",
         caption=(
@@ -171,6 +174,31 @@ def _figure(tried: pd.DataFrame, rows: pd.DataFrame, looks: Looks) -> Shown:
         data=tried.drop(columns="stop"),
         figure=draw(tried, chosen, looks),
     )
+    last = spent.groupby(["arm", "task"], sort=False).last().reset_index().to_dict("records")
+    return [
+        rates,
+        Shown(
+            name="tuning_expected",
+            title="Expected best against tuning spent",
+            caption=(
+                "The best mean validation score that an arm may be expected to reach, had only so "
+                "many of the tuning trials been spent: rates drawn without putting back, the best "
+                "kept (Dodge 2019). Where lines cross, which arm looks better hangs on how much "
+                "tuning each had; a line that still rises was not tuned to its end. Here the score "
+                "decides, also where the choice itself was by trials solved."
+            ),
+            alternative="A line an arm: the expected best validation score against trials spent. "
+            "With all of them: "
+            + "; ".join(
+                f"{plain(r['arm'], 60)} on {plain(r['task'])} {r['expected']:.2f} after "
+                f"{r['spent']:.0f}"
+                for r in last
+            )
+            + ".",
+            data=spent,
+            figure=draw_expected(spent, looks),
+        ),
+    ]
 
 
 def draw(tried: pd.DataFrame, chosen: dict[tuple[str, str], float], looks: Looks) -> Panels:
@@ -182,13 +210,7 @@ def draw(tried: pd.DataFrame, chosen: dict[tuple[str, str], float], looks: Looks
             value = ("score", "steps")[row]
             for arm in sorted(looks, key=lambda arm: looks[arm].is_highlighted):
                 mine, look = here[here["arm"] == arm].sort_values("learning_rate"), looks[arm]
-                ax.plot(
-                    mine["learning_rate"], mine[value], color=look.color, linestyle=look.dash,
-                    linewidth=1.5 * look.width, marker=look.marker or ".",
-                    markersize=5.5 * look.width, markeredgecolor="white",
-                    markeredgewidth=0.7 * look.width, clip_on=False,
-                    zorder=3 if look.is_highlighted else 2,
-                )  # fmt: skip
+                draw_line(ax, mine["learning_rate"], mine[value], look)
                 at = mine[mine["learning_rate"] == chosen.get((arm, task))]
                 ax.plot(
                     at["learning_rate"], at[value], linestyle="", marker="o", markersize=11,
@@ -209,6 +231,23 @@ def draw(tried: pd.DataFrame, chosen: dict[tuple[str, str], float], looks: Looks
         ring = Line2D([], [], color=SOFT, linestyle="", marker="o", markersize=9,
                       markerfacecolor="none", label="chosen")  # fmt: skip
         return figure.finish({arm: look for arm, look in looks.items()}, ring)
+
+
+def draw_expected(spent: pd.DataFrame, looks: Looks) -> Panels:
+    """Draw the expected best score against the tuning trials spent (frame of `tuning.expected`)."""
+    with styled():
+        figure = Panels(list(dict.fromkeys(spent["task"])))
+        for (task, _), ax in figure.panels.items():
+            here = spent[spent["task"] == task]
+            for arm in sorted(looks, key=lambda arm: looks[arm].is_highlighted):
+                mine, look = here[here["arm"] == arm], looks[arm]
+                draw_line(ax, mine["spent"], mine["expected"], look)
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            ax.set_xlim(0, 1.05 * here["spent"].max())
+            ax.set_ylim(-0.02, 1.02)
+            ax.set_xlabel("tuning trials spent")
+            ax.set_ylabel("expected best validation score")
+        return figure.finish(dict(looks))
 
 
 def _labels(rates: Any) -> list[str]:

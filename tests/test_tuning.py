@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +328,18 @@ def test_the_report_tells_budget_choice_and_edge(tmp_path: Path) -> None:
     tried = pd.read_csv(tmp_path / "report/tables/tuning_tried.csv")
     assert len(tried) == 6 and tried["trials"].tolist() == [4] * 6
     assert (tmp_path / "report/figures/tuning_rates.svg").exists()
+    assert (tmp_path / "report/figures/tuning_expected.svg").exists()
+
+
+def test_the_expected_best_is_the_mean_over_every_choice_of_rates() -> None:
+    scores, each = [0.2, 0.9, 0.5, 0.4], 4
+    rows = [("rnn", TASK, rate, each, 0, 10.0, s) for rate, s in enumerate(scores, start=1)]
+    found = tuning.expected(pd.DataFrame(rows, columns=tuning.TRIED))
+    wanted = [
+        sum(map(max, combinations(scores, k))) / math.comb(len(scores), k) for k in range(1, 5)
+    ]
+    assert found["expected"].tolist() == pytest.approx(wanted, abs=1e-12)
+    assert found["spent"].tolist() == [4, 8, 12, 16] and found["rates"].tolist() == [1, 2, 3, 4]
 
 
 def test_a_tuning_that_is_not_there_or_was_run_again_is_told(tmp_path: Path) -> None:
