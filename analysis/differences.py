@@ -13,6 +13,8 @@ Several groups (task, lag) are pooled: the effect is the mean of the groups' eff
 exchanged within groups. The p of a permutation says that the arms differ, beyond the `shift` that
 is asked about; two one-sided tests, at either margin, say that they are equivalent (Schuirmann
 1987). Rates of solving are compared in `compare`.
+
+Longer than a file should be: one question a function, and one form of answer for all.
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,8 @@ the same arm, task, lag and seed, gave way to the one that ended.
 
 A trial's score is the last value under the score's key, times -1 where lower is better. It solved,
 where a threshold and a chance level were given, at the first step whose score reached the former.
+
+Longer than a file should be: what makes a run a trial is decided in one place.
 """
 
 import contextlib

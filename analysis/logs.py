@@ -7,6 +7,9 @@ later segment's rows stand. A copy of a file that is there twice is left out. Bo
 A run's step is its own `step`, else Lightning's `trainer/global_step`, else W&B's `_step`, else the
 order of its rows, unless a key is named. Rows of one step are one row: of two values under one key
 the later stands. A row without the key has the step of the row before.
+
+Longer than a file should be: the rules of joining, told above, are read against the code that keeps
+them.
 """
 
 import json

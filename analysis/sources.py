@@ -30,6 +30,8 @@ lag (trained at), seed, test_lag (whole), and `FURTHER` (numbers or NaN).
 
 `probes` has a row per number that a probe measured: `analysis.probe_frames` lists its columns.
 `probe_problems` says which files of it could not be read.
+
+Longer than a file should be: a third of it says what every column is.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""What study.json says, as frozen types."""
+"""What study.json says, as frozen types.
+
+Longer than a file should be: each type stands in the file that reads it, field by field.
+"""
 
 import os
 import re

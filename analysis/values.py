@@ -10,6 +10,8 @@
 Two arms are compared by their means (`differences`), steps up to the smaller budget of the two;
 scores, losses and probes in pairs of one seed, where both arms have the same seeds. One arm is held
 against a number by its median.
+
+Longer than a file should be: the two ways to hold a claim answer the same questions side by side.
 """
 
 from collections.abc import Callable, Sequence

@@ -12,10 +12,10 @@ from typing import Any
 from experiments import checkpoint, ending, log_config, resuming, tracking
 from experiments.durable import read_json, write_json
 from experiments.fitting import fit
-from experiments.folder import SCHEMA
 from experiments.locking import is_claimed
 from experiments.preparing import prepare
 from experiments.probing import Probing
+from experiments.record import SCHEMA
 from experiments.study import Trial
 from lightning_modules.network import path_of
 from lightning_modules.training import Row, Training

@@ -1,6 +1,8 @@
 """What a study varies and what it holds equal: arms, tasks at their lags, the budget.
 
 Knows no torch: options, dialects and the smallest lags are read from source text.
+
+Longer than a file should be: an arm, a task and a budget check one another's words.
 """
 
 import unicodedata

@@ -1,6 +1,8 @@
 """Measured times of this machine: steps by architecture and path, data, harness, trials an hour.
 
 What is compared is timed in turns within one run: a machine is faster at some times than at others.
+
+Longer than a file should be: what is measured is one list, timed in turns.
 """
 
 import contextlib

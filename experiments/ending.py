@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.durable import write_json
-from experiments.folder import SCHEMA
+from experiments.record import SCHEMA
 
 FAILURE = "failure.json"
 

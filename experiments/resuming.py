@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments import checkpoint, code, ending, environment
 from experiments.durable import History, read_json, read_rows, sweep, write_json
-from experiments.folder import SCHEMA
+from experiments.record import SCHEMA
 from experiments.study import Trial
 
 HISTORY = "history.jsonl"

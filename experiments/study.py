@@ -2,6 +2,9 @@
 
 Everything is frozen and closed: a misspelt field, name or value fails where it is written, with
 what is allowed and the nearest name.
+
+Longer than a file should be: a study is one declaration, whose fields, checks and grid are read
+together.
 """
 
 import hashlib

@@ -3,6 +3,8 @@
 `REFERENCES[name]` maps a layer's weights (by parameter name) and its options to a step:
 (x_t, state) -> (y_t, state). One function per architecture, in this place alone; an architecture
 without one still meets the whole contract.
+
+Longer than a file should be: every architecture has its slow form here.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""The contract over every registered architecture and option, and references beside it."""
+"""The contract over every registered architecture and option, and references beside it.
+
+Longer than a file should be: every equation of the ladder has its test.
+"""
 
 import math
 from typing import Any

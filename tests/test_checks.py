@@ -1,5 +1,6 @@
 """The checks are the same everywhere: Makefile, CI, the workflow, pre-commit, pyproject."""
 
+import ast
 import json
 import re
 import tomllib
@@ -90,3 +91,12 @@ def test_what_comes_from_npm_is_one_version_with_its_hash() -> None:
 @pytest.mark.parametrize("word", ["## Unreleased", "### Results"])
 def test_the_changelog_has_a_place_for_what_moves_results(word: str) -> None:
     assert word in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_a_long_file_says_at_its_top_why() -> None:
+    sources = [p for p in ROOT.rglob("*.py") if ".venv" not in p.parts and "runs" not in p.parts]
+    long = [path for path in sources if path.read_text().count("\n") > 300]
+    assert long, "then this test and the sentence that it asks for may go"
+    for path in long:
+        told = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert "Longer than a file should be: " in " ".join(told.split()), path

@@ -1,4 +1,7 @@
-"""Claims: declared small, said in words, and judged against closed forms and by simulation."""
+"""Claims: declared small, said in words, and judged against closed forms and by simulation.
+
+Longer than a file should be: every form of claim has its hand-computed case.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""Planted faults: each is caught by `longdep check`, by the clause that names it."""
+"""Planted faults: each is caught by `longdep check`, by the clause that names it.
+
+Longer than a file should be: every clause has a fault that it must find.
+"""
 
 import jaxtyping
 import pytest

@@ -1,4 +1,7 @@
-"""Differences between two arms against scipy, statsmodels, brute force and hand-computed cases."""
+"""Differences between two arms against scipy, statsmodels, brute force and hand-computed cases.
+
+Longer than a file should be: every statistic has its reference.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations, product

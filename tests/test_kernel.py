@@ -1,4 +1,7 @@
-"""The kernel derived from `step` equals the loop over it, wherever there is one."""
+"""The kernel derived from `step` equals the loop over it, wherever there is one.
+
+Longer than a file should be: every form of step that the kernel takes, or refuses, has its test.
+"""
 
 import math
 from collections.abc import Callable

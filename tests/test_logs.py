@@ -1,4 +1,7 @@
-"""Logs of any origin: found, read in parallel, kept, joined, told of, and put into tidy frames."""
+"""Logs of any origin: found, read in parallel, kept, joined, told of, and put into tidy frames.
+
+Longer than a file should be: every kind of log that is met has its test.
+"""
 
 import json
 import math

@@ -1,4 +1,7 @@
-"""Depth and direction: every wiring in slow numpy, and two networks that meet."""
+"""Depth and direction: every wiring in slow numpy, and two networks that meet.
+
+Longer than a file should be: each wiring has its slow form here.
+"""
 
 from itertools import product
 from typing import Any

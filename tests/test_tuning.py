@@ -1,4 +1,7 @@
-"""Fair tuning: chosen on validation and on seeds of its own, once, and confirmed on others."""
+"""Fair tuning: chosen on validation and on seeds of its own, once, and confirmed on others.
+
+Longer than a file should be: declaration, choice, report and command of one thing.
+"""
 
 import hashlib
 import json

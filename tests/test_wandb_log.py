@@ -1,4 +1,7 @@
-"""The reader of W&B logs: against wandb itself, against damage, and against hostile files."""
+"""The reader of W&B logs: against wandb itself, against damage, and against hostile files.
+
+Longer than a file should be: every kind of damage and every value of the format has its test.
+"""
 
 import json
 import math
