@@ -91,7 +91,7 @@ class Attempt:
         remarks = [remark for remark in data.task.remarks if remark not in self.begun.notes]
         self.begun.notes += remarks
         self.probing = Probing(self.trial, data.task, data.evaluation("validation"))
-        self.path: str = path_of(network.layer)
+        self.path: str = path_of(network)
         self.summary: dict[str, Any] | None = state["summary"] if state else None
         self._counted = log_config.counted(self.trial, network, data)
         self.training = Training(

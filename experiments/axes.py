@@ -139,6 +139,13 @@ class Arm(Shape):
                 raise ValueError(f"{self.label}: a decoder's architecture is a registered one")
             if any(isinstance(value, tuple) for value in self.options.values()):
                 raise ValueError(f"{self.label}: options by layer are for one architecture alone")
+        if self.decoder is not None and self.decoder.attention == "cross":
+            decoder = self.decoder.architecture or self.architecture
+            if not registry.describe("architecture", decoder).constants.get("can_look"):
+                raise ValueError(
+                    f'{self.label}: no layer of {decoder} looks at a source (attention="cross"); '
+                    'attention="additive" and "multiplicative" are for any architecture'
+                )
         if self.bidirectional and not self._is_causal:
             raise ValueError(f"{self.label} is not causal: it sees both directions already")
         return self

@@ -137,7 +137,7 @@ class _Together:
                 after_step=self.after_step,
             )
             seeds = tuple(attempt.trial.seed for attempt in attempts)
-            path = "stacked" if cohort.is_stacked else path_of(first.network.layer)
+            path = "stacked" if cohort.is_stacked else path_of(first.network)
             for attempt in attempts:
                 attempt.together, attempt.path = seeds, f"cohort, {path}"
                 attempt.begin()

@@ -79,10 +79,14 @@ def _with_decoder(
     encoder = arranged(architecture, options, task.reply.start, hidden_size, shape)
     if declared.architecture is not None:
         architecture, options = registry.load("architecture", declared.architecture), {}
+    # A reply is said in one direction, whichever way its source was read.
     one_way = shape.model_copy(update={"bidirectional": False})
+    options = {**options, "causal": True} if "causal" in options else options
     width = 1 + len(task.reply.words)
     decoder = arranged(architecture, options, width, hidden_size, one_way)
     assert isinstance(decoder, Layer)
+    if declared.attention == "cross":
+        decoder.look(encoder.output_size)
     return EncoderDecoder(encoder, decoder, task.output_size, task.reply, declared)
 
 

@@ -1,4 +1,4 @@
-"""Attention of a decoder over what its encoder gave: additive and multiplicative."""
+"""Attention of a decoder over what its encoder gave: at its read-out, or within its layers."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -42,3 +42,45 @@ class Attention(nn.Module):
             scores = self.v(met)[..., 0]
         weights = scores.masked_fill(~is_heard[:, None], -torch.inf).softmax(2)
         return weights @ h, weights
+
+
+class CrossAttention(nn.Module):
+    """The same from within a layer of a decoder, in `heads` parts, added to what came in.
+
+    q_t, k_j, v_j = W_q LN(a_t), W_k LN(h_j), W_v LN(h_j),   in `heads` parts of `width` d
+    a_t + W_o [sum_j softmax_j(q_t k_j / sqrt(d)) v_j] + b_o
+
+    Vaswani 2017, arXiv:1706.03762; both are normalised before (Xiong 2020, arXiv:2002.04745).
+    """
+
+    def __init__(self, size: int, source_size: int, heads: int, width: int) -> None:
+        super().__init__()
+        self.heads, self.width = heads, width
+        inner = heads * width
+        self.before = nn.LayerNorm(size)
+        self.before_source = nn.LayerNorm(source_size)
+        self.W_q = nn.Linear(size, inner, bias=False)
+        self.W_kv = nn.Linear(source_size, 2 * inner, bias=False)
+        self.W_o = nn.Linear(inner, size)
+
+    def remember(self, h: Float[Tensor, "batch source encoder"]) -> tuple[Tensor, Tensor]:
+        """Give the keys and the values of a source: they are the same for all of a reply.
+
+        Of shape [batch, source, heads, width] each.
+        """
+        parts = self.W_kv(self.before_source(h)).unflatten(2, (2, self.heads, self.width))
+        return parts[:, :, 0], parts[:, :, 1]
+
+    def forward(
+        self,
+        a: Float[Tensor, "batch reply size"],
+        keys: Float[Tensor, "batch source heads width"],
+        values: Float[Tensor, "batch source heads width"],
+        is_heard: Bool[Tensor, "batch source"],
+    ) -> tuple[Float[Tensor, "batch reply size"], Float[Tensor, "batch heads reply source"]]:
+        """Add what was looked at; give the weights as well: what is not heard has none."""
+        q = self.W_q(self.before(a)).unflatten(2, (self.heads, self.width)).transpose(1, 2)
+        scores = q @ keys.permute(0, 2, 3, 1) / self.width**0.5
+        weights = scores.masked_fill(~is_heard[:, None, None], -torch.inf).softmax(3)
+        met = (weights @ values.transpose(1, 2)).transpose(1, 2).flatten(2)
+        return a + self.W_o(met), weights

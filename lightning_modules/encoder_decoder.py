@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_modules.architectures.base import Layer, State
-from lightning_modules.attention import Attention
+from lightning_modules.attention import Attention, CrossAttention
 from lightning_modules.decoding import Exchange, Memory, decode
 from lightning_modules.network import Network
 from lightning_modules.reading import read, turned
@@ -25,6 +25,8 @@ class EncoderDecoder(Network):
     state that the encoder ended in, where the two have states of one kind; where they have not
     (another architecture, another depth, an encoder in both directions), in tanh(V q + b) of it,
     each part with a V of its own. Without attention that is all the decoder knows of the source.
+    With attention from within its layers, a decoder whose state grows begins in no state of its
+    own, and looks at the source at each step (Vaswani 2017, arXiv:1706.03762).
     In training the decoder is shown the target so far; where it is scored, what it said itself.
     `layer` is the encoder.
     """
@@ -42,23 +44,25 @@ class EncoderDecoder(Network):
         self.of: Reply = reply
         width = decoder.output_size
         self.attention: Attention | None = None
-        if declared.attention != "none":
+        self.looks_back = declared.attention != "none"
+        if declared.attention not in ("none", "cross"):
             kind = declared.attention
             self.attention = Attention(kind, decoder.output_size, encoder.output_size)
             width += encoder.output_size
         self.read_out = nn.Linear(width, output_size)
         given, wanted = _ends(encoder), decoder.initial_state(1)
-        if given is None and self.attention is None:
+        self.has_vector = given is not None and wanted is not None
+        if not self.has_vector and not self.looks_back:
             raise RefusedError(
-                "an encoder whose state grows has no last state to begin a decoder from: give it "
-                'attention="additive" or "multiplicative"'
+                "without attention a decoder begins in its encoder's last state, and the state of "
+                f"the {'encoder' if given is None else 'decoder'} grows with time; give it "
+                'attention="additive", "multiplicative" or "cross"'
             )
         self.bridges: nn.ModuleList | None = None
         self.shapes = [part.shape[1:] for part in wanted or ()]
-        if given is not None and [part.shape[1:] for part in given] != self.shapes:
-            size = sum(part[0].numel() for part in given)
+        if self.has_vector and [part.shape[1:] for part in given or ()] != self.shapes:
+            size = sum(part[0].numel() for part in given or ())
             self.bridges = nn.ModuleList(nn.Linear(size, math.prod(s)) for s in self.shapes)
-        self.has_vector = given is not None and wanted is not None
 
     def forward(
         self, inputs: Shaped[Tensor, "batch time ..."]
@@ -76,16 +80,33 @@ class EncoderDecoder(Network):
     def attend(
         self, inputs: Int[Tensor, "batch time"]
     ) -> Float[Tensor, "batch reply source"] | None:
-        """Give the weights over the source with which each symbol of the inputs' reply is said."""
+        """Give the weights over the source with which each symbol of the inputs' reply is said.
+
+        Where each layer looks for itself, in several parts, their mean over layers and parts.
+        """
         exchange = Exchange(inputs, self.of)
-        return self._say(exchange.heard, self.listen(exchange.source, exchange.lengths))[2]
+        found: list[Tensor] = []
+        within = [part for part in self.modules() if isinstance(part, CrossAttention)]
+        hooks = [
+            part.register_forward_hook(lambda part, given, gave: found.append(gave[1].mean(1)))
+            for part in within
+        ]
+        try:
+            memory = self.listen(exchange.source, exchange.lengths)
+            _, _, weights = self._say(exchange.heard, memory)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack(found).mean(0) if found else weights
 
     def one_step(self) -> None:
         """Do the products of reading one symbol, and of saying one, with one to look at."""
         y, _ = self.layer.loop(torch.zeros(1, 1, self.layer.input_size))
-        s, _ = self.decoder.loop(torch.zeros(1, 1, self.decoder.input_size))
+        one = torch.ones(1, 1, dtype=torch.bool)
+        facing = self.decoder.facing(y, one) if self._is_within else None
+        s, _ = self.decoder.loop(torch.zeros(1, 1, self.decoder.input_size), facing)
         if self.attention is not None:
-            c, _ = self.attention(s, y, torch.ones(1, 1, dtype=torch.bool))
+            c, _ = self.attention(s, y, one)
             s = torch.cat([s, c], 2)
         self.read_out(s)
 
@@ -95,10 +116,11 @@ class EncoderDecoder(Network):
         x = self.encode(turned(source, lengths) if is_reversed else source)
         y, end = read(self.layer, x, lengths)
         memory = self._begin(end) if self.has_vector else ()
-        if self.attention is None:
+        if not self.looks_back:
             return memory
         is_heard = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
-        return (*memory, turned(y, lengths) if is_reversed else y, is_heard)
+        h = turned(y, lengths) if is_reversed else y
+        return self.decoder.facing(h, is_heard) if self._is_within else (*memory, h, is_heard)
 
     def speak(
         self, shown: Int[Tensor, " batch"], memory: Memory
@@ -106,6 +128,11 @@ class EncoderDecoder(Network):
         """Read one symbol of the reply, and give the logits of the next."""
         answers, memory, _ = self._say(shown[:, None], memory)
         return answers[:, 0], memory
+
+    @property
+    def _is_within(self) -> bool:
+        """Whether it is the layers that look at the source."""
+        return self.looks_back and self.attention is None
 
     def _begin(self, end: State) -> State:
         if self.bridges is None:

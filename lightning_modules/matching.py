@@ -52,7 +52,7 @@ def match(build: Callable[[int], Network], *, measure: str, budget: int) -> Matc
         # On the meta device nothing is allocated or drawn: counting 10 sizes takes milliseconds.
         with torch.device("meta"):
             network = build(hidden_size)
-            counted = count_state(network.layer) if measure == "state" else None
+            counted = count_state(network) if measure == "state" else None
         if measure == "state" and counted is None:
             raise BudgetError("the state grows with time; match by parameters instead")
         return count_parameters(network) if counted is None else counted

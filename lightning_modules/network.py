@@ -25,6 +25,9 @@ class Network(nn.Module):
     said, scored on what it says itself, the likeliest symbol at each step.
     """
 
+    looks_back = False
+    """Whether it looks again at all that it read, so that what it keeps grows with time."""
+
     def __init__(
         self,
         layer: Layer | Bidirectional,
@@ -80,13 +83,15 @@ def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def count_state(layer: Layer | Bidirectional) -> int | None:
+def count_state(module: Network | Layer | Bidirectional) -> int | None:
     """Count the numbers carried from one step to the next, or None where they grow with time.
 
-    Of a stack those of all layers, of both directions those of both.
+    Of a stack those of all layers, of both directions those of both; of an encoder and a decoder as
+    well, where there is nothing else to look at.
     """
-    states = [part.initial_state(1) for part in parts_of(layer)]
-    if any(state is None for state in states):
+    states = [part.initial_state(1) for part in parts_of(module)]
+    is_growing = isinstance(module, Network) and module.looks_back
+    if is_growing or any(state is None for state in states):
         return None
     return sum(tensor[0].numel() for state in states if state is not None for tensor in state)
 
@@ -102,18 +107,19 @@ def count_flops_per_step(network: Network) -> int:
     return int(counter.get_total_flops())
 
 
-def path_of(layer: Layer | Bidirectional) -> Path:
+def path_of(module: Network | Layer | Bidirectional) -> Path:
     """Name the way a layer runs over a sequence; measured times of two paths are not compared.
 
-    Of a stack, whose layers may run in different ways, the slowest.
+    Of a stack, or an encoder and a decoder, whose layers may run in different ways, the slowest.
     """
-    paths: set[Path] = {part.path if _why_no_kernel(part) else "kernel" for part in parts_of(layer)}
+    parts = parts_of(module)
+    paths: set[Path] = {part.path if _why_no_kernel(part) else "kernel" for part in parts}
     return max(paths, key=SPEEDS.index)
 
 
-def why_no_kernel(layer: Layer | Bidirectional) -> str:
-    """Say why no kernel runs a layer, or one of a stack; an empty line where one does."""
-    return next(filter(None, map(_why_no_kernel, parts_of(layer))), "")
+def why_no_kernel(module: Network | Layer | Bidirectional) -> str:
+    """Say why no kernel runs a layer, or one of several; an empty line where one runs all."""
+    return next(filter(None, map(_why_no_kernel, parts_of(module))), "")
 
 
 def _why_no_kernel(layer: Layer) -> str:

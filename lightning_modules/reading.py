@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
+from torch.nn import functional as F
 
 from lightning_modules.architectures.base import Layer, State
 from lightning_modules.stack import Bidirectional
@@ -18,13 +19,16 @@ def read(
     Two networks that meet begin from each sequence's own two ends.
 
     The outputs beyond an end are those of padding, and for nobody to use. It is read in as many
-    pieces as there are different lengths: a batch of one length in one.
+    pieces as there are different lengths: a batch of one length in one. Who looks ahead, and has no
+    state, reads the sequences of each length by themselves, so that none looks at padding.
     """
     if isinstance(layer, Bidirectional):
         there, end_state = read(layer.forwards, x, lengths)
         back, begin_state = read(layer.backwards, turned(x, lengths), lengths)
         return torch.cat([there, turned(back, lengths)], 2), (*end_state, *begin_state)
     ends = torch.unique(lengths).tolist()
+    if not layer.causal:
+        return _each(layer, x, lengths, ends), ()
     outputs, state, kept = [], None, None
     begin = 0
     for end in ends:
@@ -36,6 +40,16 @@ def read(
     if begin < x.shape[1]:
         outputs.append(outputs[-1].new_zeros(len(x), x.shape[1] - begin, outputs[-1].shape[2]))
     return torch.cat(outputs, 1), kept
+
+
+def _each(layer: Layer, x: Tensor, lengths: Tensor, ends: list[int]) -> Tensor:
+    """Read the sequences of each length by themselves."""
+    rows = [(lengths == end).nonzero()[:, 0] for end in ends]
+    given = [
+        F.pad(layer(x[here, :end])[0], (0, 0, 0, x.shape[1] - end))
+        for here, end in zip(rows, ends, strict=True)
+    ]
+    return torch.cat(given)[torch.cat(rows).argsort()]
 
 
 def turned(

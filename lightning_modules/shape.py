@@ -8,16 +8,17 @@ from lightning_modules.recipe import Declaration, Whole
 
 Wiring = Literal["plain", "residual", "dense", "highway"]
 
-
-Attention = Literal["none", "additive", "multiplicative"]
+Attention = Literal["none", "additive", "multiplicative", "cross"]
 
 
 class Decoder(Declaration):
     """How a sequence is answered by a second network, begun from the first one's last state.
 
     The second network is of the first one's architecture, options and depth, unless told another
-    registered `architecture`, which then has its default options. `source="reversed"` reads the
-    source from its end. A `beam` of more than 1 keeps so many replies in mind where it is scored.
+    registered `architecture`, which then has its default options. `attention` looks at what the
+    first gave for each symbol of the source: at the read-out, or, `cross`, within each layer of an
+    architecture that can. `source="reversed"` reads the source from its end. A `beam` of more than
+    1 keeps so many replies in mind where it is scored.
     """
 
     architecture: StrictStr | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from lightning_modules.architectures.base import Layer, State
@@ -69,6 +69,9 @@ class Stack(Layer):
         reaches = [layer.receptive_field for layer in self._each()]
         if None not in reaches:
             self.receptive_field = 1 + sum(reach - 1 for reach in reaches if reach is not None)
+        self._name_states()
+
+    def _name_states(self) -> None:
         self.state_names = tuple(
             f"{name} of layer {number}"
             for number, layer in enumerate(self._each(), 1)
@@ -86,6 +89,16 @@ class Stack(Layer):
         if any(state is None for state in states):
             return None
         return tuple(part for state in states if state is not None for part in state)
+
+    def look(self, size: int) -> None:
+        """Have every layer look at another sequence as well, all at the same one."""
+        for layer in self._each():
+            layer.look(size)
+        self._name_states()
+
+    def facing(self, h: Sequence, is_there: Bool[Tensor, "batch time"]) -> State:
+        """Give the states of all layers before the first step, each facing the sequence."""
+        return tuple(part for layer in self._each() for part in layer.facing(h, is_there))
 
     def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
         """Run over a whole sequence, each layer by its own path."""
@@ -165,11 +178,11 @@ def receptive_field(layer: Layer | Bidirectional) -> int | None:
     return (layer.forwards if isinstance(layer, Bidirectional) else layer).receptive_field
 
 
-def parts_of(layer: nn.Module) -> list[Layer]:
-    """List the layers that an architecture made: of a stack the lowest first, forwards first."""
-    if isinstance(layer, Bidirectional):
-        return [*parts_of(layer.forwards), *parts_of(layer.backwards)]
-    if isinstance(layer, Stack):
-        return [part for inner in layer.layers for part in parts_of(inner)]
-    assert isinstance(layer, Layer)
-    return [layer]
+def parts_of(module: nn.Module) -> list[Layer]:
+    """List the layers that an architecture made, in a network or a part of one.
+
+    Of a stack the lowest first, of two directions forwards first, an encoder before its decoder.
+    """
+    if isinstance(module, Layer) and not isinstance(module, Stack):
+        return [module]
+    return [part for inner in module.children() for part in parts_of(inner)]

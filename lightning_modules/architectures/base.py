@@ -3,10 +3,11 @@
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from lightning_modules.kernel.running import is_transformed, kernel_for
+from lightning_modules.refusal import RefusedError
 
 State = tuple[Tensor, ...]
 """What a layer carries from one step to the next: tensors of shape [batch, ...]."""
@@ -41,6 +42,8 @@ class Layer(nn.Module):
 
     causal: bool = True
     """Whether it keeps from looking ahead: no output depends on later inputs."""
+    can_look: ClassVar[bool] = False
+    """Whether it can look at another sequence while it runs, as the decoder of a translation."""
     receptive_field: int | None = None
     """How many steps an output sees, its own included, where that is limited."""
 
@@ -62,6 +65,22 @@ class Layer(nn.Module):
 
         It begins anew without a state; the state that it gives back is what it can go on from.
         """
+        raise NotImplementedError
+
+    def look(self, size: int) -> None:
+        """Have it look, from now on, at another sequence as well, of `size` numbers a step.
+
+        Raises
+        ------
+        RefusedError
+            When it cannot.
+        """
+        raise RefusedError(f"a layer of {type(self).__name__} looks at no other sequence")
+
+    def facing(
+        self, h: Float[Tensor, "batch source size"], is_there: Bool[Tensor, "batch source"]
+    ) -> State:
+        """Give the state before the first step of one that looks at a sequence."""
         raise NotImplementedError
 
     def loop(

@@ -3,11 +3,12 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_modules.architectures.base import Layer, Sequence, State
+from lightning_modules.attention import CrossAttention
 from lightning_modules.refusal import RefusedError
 
 Steps = Int[Tensor, "batch time"]
@@ -31,11 +32,14 @@ class Transformer(Layer):
 
     The state is the keys and values of all steps so far, and a 1 for each, so it grows with time; a
     0 is a step that is not there, for sequences of different lengths. Not `causal`, each step looks
-    at all steps, those after it included, and there is no state to go on from.
+    at all steps, those after it included, and there is no state to go on from. As a decoder that
+    looks at a source it does so between its own attention and W_1 (`CrossAttention`); keys and
+    values of the source are then part of the state.
     """
 
     paper = "Vaswani 2017, arXiv:1706.03762"
     combinations = ({"heads": 1}, {"heads": 3, "positions": "sinusoidal"})
+    can_look = True
 
     def __init__(
         self,
@@ -67,6 +71,23 @@ class Transformer(Layer):
         if positions == "learned":
             self.P = nn.Parameter(torch.empty(longest, hidden_size))
             nn.init.normal_(self.P, std=0.02)
+        self.across: CrossAttention | None = None
+
+    def look(self, size: int) -> None:
+        """Have each step look at another sequence as well, of `size` numbers a step."""
+        if not self.causal:
+            raise RefusedError("a transformer that is not causal has no state to look from")
+        self.across = CrossAttention(self.hidden_size, size, self.heads, self.width)
+        seen = ("keys of the source", "values of the source", "steps of the source")
+        self.state_names = (*self.state_names, *seen)
+
+    def facing(
+        self, h: Float[Tensor, "batch source size"], is_there: Bool[Tensor, "batch source"]
+    ) -> State:
+        """Give the state of no steps yet, with the source that all of them will look at."""
+        assert self.across is not None
+        none = h.new_zeros(len(h), 0, self.heads, self.width)
+        return (none, none, h.new_zeros(len(h), 0), *self.across.remember(h), is_there)
 
     def forward(self, x: Sequence, state: State | None = None) -> tuple[Sequence, State]:
         """Run over a whole sequence, after the steps whose keys and values are given.
@@ -74,8 +95,11 @@ class Transformer(Layer):
         Raises
         ------
         RefusedError
-            When learned positions run out, or a state is given to one that is not causal.
+            When learned positions run out, a state is given to one that is not causal, or none to
+            one that looks at a source.
         """
+        if state is None and self.across is not None:
+            raise RefusedError("a transformer that looks at a source begins from one: `facing`")
         if state is not None and not self.causal:
             raise RefusedError("a transformer that is not causal has no state to go on from")
         z = x if self.W_in is None else self.W_in(x)
@@ -83,9 +107,12 @@ class Transformer(Layer):
         if state is not None:
             steps = steps + state[2].sum(1, keepdim=True).long()
         z = self._placed(z, steps)
-        attended, state = self._attend(self.before_attention(z), state, steps)
+        attended, after = self._attend(self.before_attention(z), state, steps)
         a = z + self.W_o(attended)
-        return a + self.W_2(F.gelu(self.W_1(self.before_mlp(a)))), state
+        if self.across is not None and state is not None:
+            a, _ = self.across(a, *state[3:])
+            after += state[3:]
+        return a + self.W_2(F.gelu(self.W_1(self.before_mlp(a)))), after
 
     def _placed(self, z: Sequence, steps: Steps) -> Sequence:
         if self.P is not None:
