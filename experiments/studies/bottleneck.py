@@ -2,13 +2,17 @@
 
 A string is said again by a decoder that has the encoder's last state and nothing else (Sutskever
 2014, arXiv:1409.3215; Cho 2014, arXiv:1409.1259), or attention (Bahdanau 2014, arXiv:1409.0473;
-Luong 2015, arXiv:1508.04025). Trained on lengths of 1 to 8, tested on 2 to 16. `larger vector`
-alone has another budget, for twice the units. Lengths, steps and bar: from seed 100.
+Luong 2015, arXiv:1508.04025), or is a Transformer (Vaswani 2017, arXiv:1706.03762). Trained on
+lengths of 1 to 20, tested on 2 to 40. `larger vector` alone has another budget, for twice the
+units. Lengths, steps and bar: from seed 100.
+
+Claimed is the score on new strings of 20 symbols, each reply said without being told the target.
 """
 
 from experiments.study import Arm, Budget, Claim, Decoder, Recipe, Study, TaskAxis, Uniform
 
 ATTENTION = ("additive", "multiplicative")
+LOOKING = tuple(f"{kind} attention" for kind in ATTENTION)
 
 STUDY = Study(
     name="bottleneck",
@@ -30,13 +34,19 @@ STUDY = Study(
             Arm(label=f"{kind} attention", architecture="gru", decoder=Decoder(attention=kind))
             for kind in ATTENTION
         ),
+        Arm(
+            label="Transformer",
+            architecture="transformer",
+            options={"positions": "sinusoidal", "causal": False},
+            decoder=Decoder(attention="cross"),
+        ),
     ],
     tasks=[
         TaskAxis(
             task="copy_translation/digits",
-            lags=[8],
+            lags=[20],
             solved_at=0.95,
-            test_lags=[2, 4, 6, 10, 12, 16],
+            test_lags=[2, 5, 10, 15, 25, 30, 40],
             curriculum=Uniform(start=1),
         )
     ],
@@ -44,13 +54,16 @@ STUDY = Study(
     budget=Budget(parameters=30_000),
     reference="one vector",
     recipe=Recipe(
-        learning_rate=5e-3,
+        learning_rate=3e-3,
         batch=32,
-        steps=700,
-        validation_every=100,
+        steps=2500,
+        validation_every=250,
         validation_size=128,
-        test_size=128,
+        test_size=256,
         stop="budget",
     ),
-    claims=[Claim(arm=f"{kind} attention", than="one vector") for kind in ATTENTION],
+    claims=[
+        Claim(arm=label, than="one vector", on="test/score")
+        for label in ("reversed source", "larger vector", *LOOKING, "Transformer")
+    ],
 )
