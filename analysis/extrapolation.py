@@ -139,6 +139,8 @@ def _holds(row: dict[Any, Any]) -> str:
 def _figure(scores: pd.DataFrame, evidence: Evidence) -> Shown:
     lags = listed(sorted(set(scores["test_lag"])))
     middle = scores.groupby([*GROUP, "test_lag"], sort=False)["score"].median().reset_index()
+    has_chance = scores["chance_score"].notna().any()
+    dotted = "Dotted: the score of the best strategy without memory. " if has_chance else ""
     longest = middle[
         middle["test_lag"] == middle.groupby(["task", "lag"])["test_lag"].transform("max")
     ]
@@ -153,9 +155,8 @@ def _figure(scores: pd.DataFrame, evidence: Evidence) -> Shown:
         caption=(
             f"Test score at lags {lags}, one panel for each lag trained at. The grey band marks "
             "the lags that were trained; to its right lies what was not. Small dots are seeds, "
-            "the marker is their median. Dotted: the score of the best strategy without memory. A "
-            "line that stays up holds a rule; one that falls to the dotted line behind the band "
-            f"fits the lengths it has seen.{note(evidence.looks)}"
+            f"the marker is their median. {dotted}A line that stays up holds a rule; one that "
+            f"falls behind the band fits the lengths it has seen.{note(evidence.looks)}"
         ),
         alternative=f"Median test score at the longest lag tested. {'; '.join(told)}.",
         data=scores,

@@ -71,7 +71,9 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
         return figure.finish(look, chance_handle())
 
 
-def score_by_test_lag(scores: pd.DataFrame, arms: Arms | None = None) -> Panels:
+def score_by_test_lag(
+    scores: pd.DataFrame, arms: Arms | None = None, measure: str = "test score"
+) -> Panels:
     """Draw score against the lag of the test, a panel for each lag trained at.
 
     `scores` is of `extrapolation.tested`; a band marks the lags that were trained.
@@ -97,9 +99,10 @@ def score_by_test_lag(scores: pd.DataFrame, arms: Arms | None = None) -> Panels:
                 draw_line(ax, x, seeds.median(), look[arm])
             lag_axis(ax, here)
             ax.set_xlabel("lag of the test")
-            _share_axis(ax, "test score", as_percent=False)
+            _share_axis(ax, measure, as_percent=False)
         band = Line2D([], [], color=BAND, linewidth=7, label="lags trained")
-        return figure.finish(look, chance_handle(), band)
+        chance = [chance_handle()] if scores["chance_score"].notna().any() else []
+        return figure.finish(look, *chance, band)
 
 
 def score_by_cost(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:

@@ -67,15 +67,17 @@ class Panels(Figure):
         title_pad: float = 8,
         arms: Sequence[str] = (),
         is_shared: bool = True,
+        larger: float = 1,
     ) -> None:
         """Make the panels, under `titles` or under keys with titles.
 
         `arms` are the names at the y axis, where it has names; panels with a `shared` y axis have
-        its labels once a line.
+        its labels once a line. Panels are `larger` than others, and fewer stand side by side.
         """
         super().__init__(layout="constrained")
         self.get_layout_engine().set(w_pad=0.06, h_pad=0.07, wspace=0.03, hspace=0.05)  # type: ignore[union-attr,call-arg]
         self.form, self.rows, self.arms, self.is_shared = PAGE, rows, list(arms), is_shared
+        self.larger = larger
         self.titles = dict(titles) if isinstance(titles, Mapping) else {t: t for t in titles}
         self.entries: list[Line2D] = []
         self.panels = {key: self.add_subplot(place) for key, place in self._places(PAGE).items()}
@@ -119,8 +121,11 @@ class Panels(Figure):
         self.savefig(buffer, format="png", dpi=110)
         return buffer.getvalue()
 
+    def _across(self, form: Form) -> int:
+        return max(1, min(int(form.across / self.larger), len(self.titles)))
+
     def _places(self, form: Form) -> dict[tuple[str, int], Any]:
-        across = max(1, min(form.across, len(self.titles)))
+        across = self._across(form)
         lines = max(1, -(-len(self.titles) // across)) * self.rows
         grid = GridSpec(lines, across, figure=self)
         return {
@@ -151,10 +156,11 @@ class Panels(Figure):
             self._size(form)
 
     def _size(self, form: Form) -> None:
-        across = max(1, min(form.across, len(self.titles)))
+        across = self._across(form)
         lines = max(1, -(-len(self.titles) // across)) * self.rows
-        width = max(form.panel[0] * across, form.least_width)
-        height = lines * max(LEAST, min(form.panel[1], form.most_height / lines)) + 0.3 * form.scale
+        panel = form.panel[0] * self.larger, form.panel[1] * self.larger
+        width = min(form.most_width, max(panel[0] * across, form.least_width))
+        height = lines * max(LEAST, min(panel[1], form.most_height / lines)) + 0.3 * form.scale
         if self.arms:
             height = lines * (0.8 + 0.3 * len(self.arms)) * form.scale + 0.2
         for legend in self.legends:

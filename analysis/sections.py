@@ -21,6 +21,7 @@ from analysis import (
     predicting_section,
     reach_section,
     reading,
+    replies_section,
     tuning_section,
 )
 from analysis.section import Evidence, Section
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[Evidence], Section | None]] = {
     "overall": overall_section.compose,
     "horizon": horizon_section.compose,
     "extrapolation": extrapolation.section,
+    "replies": replies_section.compose,
     "ablation": ablation_section.compose,
     "layers": layers_section.compose,
     "learned": learned_section.compose,

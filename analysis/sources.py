@@ -12,6 +12,7 @@
 | bit_exact | bool | result.json: never moved to another environment while it trained |
 | budget_steps, validation_every, batch | whole | the arm's recipe in study.json |
 | test/loss, test/score | number or NaN | the log's summary |
+| test/exact, test/bleu, test/chrf | number or NaN | the same, of replies and their words |
 | chance_score, chance_loss, solved_at | number or NaN | the log's config; NaN: none can be stated |
 | chance_derivation, space, path | text | the log's config |
 | baselines | text | JSON: the task's partial solutions; empty: not recorded |
@@ -23,13 +24,14 @@
 | python ... git_commit | text | `ENVIRONMENT`, from the log's config |
 
 `tests` has a row per finished trial and lag that it was tested at beside its own: trial, arm, task,
-lag (trained at), seed, test_lag (whole), and `FURTHER` (numbers or NaN).
+lag (trained at), seed, test_lag (whole), `FURTHER` and `OF_REPLIES` (numbers or NaN).
 
 `history` has a row per trial and step: trial, arm, task, lag, seed, step (whole), and `MEASURED`
 (numbers; a diverged trial's last row may hold NaN or inf).
 
 `probes` has a row per number that a probe measured: `analysis.probe_frames` lists its columns.
-`probe_problems` says which files of it could not be read.
+`probe_problems` says which files of it could not be read. `samples` has a row per example to which
+it is kept what was said: `analysis.sample_frames`; `sample_problems` likewise.
 
 Longer than a file should be: a third of it says what every column is.
 """
@@ -39,14 +41,14 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis import ledger as ledgers
-from analysis import probe_frames, wandb_log
+from analysis import probe_frames, sample_frames, wandb_log
 from analysis.json_file import StudyFileError, inside, read_bytes
 from analysis.ledger import Entry, Ledger, Stale
 from analysis.study_file import Study
@@ -78,6 +80,9 @@ ENVIRONMENT = (
     "git_commit",
 )
 
+OF_REPLIES = ("exact", "bleu", "chrf")
+"""What is measured of replies beside the share of symbols in their places, the score; 0 to 1."""
+
 _IDENTITY = {"trial": "str", "arm": "str", "task": "str", "lag": "int64", "seed": "int64"}
 
 RUNS = {
@@ -92,6 +97,7 @@ RUNS = {
     "validation_every": "int64",
     "batch": "int64",
     **dict.fromkeys(("test/loss", "test/score"), "float64"),
+    **dict.fromkeys((f"test/{name}" for name in OF_REPLIES), "float64"),
     **dict.fromkeys(("chance_score", "chance_loss", "solved_at"), "float64"),
     **dict.fromkeys(("chance_derivation", "space", "path", "baselines"), "str"),
     **dict.fromkeys(("hidden_size", "parameters", "state_size", "flops_per_step"), "Int64"),
@@ -106,7 +112,11 @@ RUNS = {
 
 FURTHER = ("loss", "score", "chance_loss", "chance_score")
 
-TESTS = {**_IDENTITY, "test_lag": "int64", **dict.fromkeys(FURTHER, "float64")}
+TESTS = {
+    **_IDENTITY,
+    "test_lag": "int64",
+    **dict.fromkeys((*FURTHER, *OF_REPLIES), "float64"),
+}
 """The columns of `tests` and their types."""
 
 HISTORY = {**_IDENTITY, "step": "int64", **dict.fromkeys(MEASURED, "float64")}
@@ -137,6 +147,8 @@ class Frames:
     tests: pd.DataFrame
     probes: pd.DataFrame
     probe_problems: tuple[str, ...] = ()
+    samples: pd.DataFrame = field(default_factory=lambda: sample_frames.frame(_IDENTITY, []))
+    sample_problems: tuple[str, ...] = ()
     foreign: Foreign | None = None
 
     @property
@@ -178,6 +190,9 @@ def load(
     tests: list[dict[str, Any]] = []
     probes: list[pd.DataFrame] = []
     problems: list[str] = []
+    samples: list[dict[str, Any]] = []
+    unread_samples: list[str] = []
+    sampled: set[tuple[Any, ...]] = set()
     damaged: dict[str, str] = {}
     done = ledger.done
     for number, entry in enumerate(done, start=1):
@@ -194,6 +209,11 @@ def load(
             identity = {column: run[column] for column in _IDENTITY}
             probes += [part.assign(**identity) for part in (measured, *later)]
             problems += unread
+            if (group := (run["arm"], run["task"], run["lag"])) not in sampled:
+                sampled.add(group)
+                said, unread = sample_frames.beside(folder, entry.trial.id)
+                samples += [{**identity, **row} for row in said]
+                unread_samples += unread
         if progress is not None:
             progress("logs read", number, len(done))
     return Frames(
@@ -205,6 +225,8 @@ def load(
         pd.DataFrame(tests, columns=list(TESTS)).astype(TESTS),
         probe_frames.frame(_IDENTITY, probes),
         tuple(problems),
+        sample_frames.frame(_IDENTITY, samples),
+        tuple(unread_samples),
     )
 
 
@@ -257,6 +279,7 @@ def _trial(
         "batch": recipe.batch,
         "test/loss": _number(summary.get("test/loss")),
         "test/score": _number(summary.get("test/score")),
+        **{f"test/{name}": _number(summary.get(f"test/{name}")) for name in OF_REPLIES},
         "chance_score": _number(chance.get("score")),
         "chance_loss": _number(chance.get("loss")),
         "chance_derivation": _text(chance.get("derivation")),
@@ -300,7 +323,10 @@ def _tests(config: dict[str, Any], summary: dict[str, Any]) -> Rows:
     return [
         {
             "test_lag": lag,
-            **{key: _number(summary.get(f"test/{lag}/{key}")) for key in ("loss", "score")},
+            **{
+                key: _number(summary.get(f"test/{lag}/{key}"))
+                for key in ("loss", "score", *OF_REPLIES)
+            },
             **{f"chance_{k}": _number(_inner(chances, str(lag)).get(k)) for k in ("loss", "score")},
         }
         for lag in (lags if isinstance(lags, list) else [])
