@@ -26,6 +26,7 @@ from analysis.escaping import plain
 from analysis.ledger import Entry, Ledger
 from analysis.logs import Joined, Logs
 from analysis.mapping import Mapping, history_keys, options, values_of
+from analysis.server_log import project_of
 from analysis.sources import HISTORY, MEASURED, RUNS, TESTS, Foreign, Frames
 from analysis.study_file import Arm, Planned, Recipe, Study, TaskAxis
 from analysis.trial_file import Result
@@ -96,10 +97,9 @@ def command(logs: Logs, mapping: Mapping) -> str:
     more += [f"--solved-at {mapping.solved_at:g}"] if mapping.solved_at is not None else []
     more += [f"--chance {mapping.chance:g}"] if mapping.chance is not None else []
     more += [f"--only {shlex.quote(f'{key}={value}')}" for key, value in mapping.only]
-    flag, _, place = logs.source.rpartition("wandb:")
-    where = f"--wandb {shlex.quote(place)}" if flag == "" and place != logs.source else (
-        f"--logs {shlex.quote(plain(logs.source, 300))}"
-    )  # fmt: skip
+    project = project_of(logs.source)
+    where = f"--logs {shlex.quote(plain(logs.source, 300))}"
+    where = f"--wandb {shlex.quote(plain(project, 300))}" if project else where
     return " ".join(["longdep report", where, told, *more])
 
 
@@ -292,10 +292,11 @@ def _study(logs: Logs, mapping: Mapping, trials: list[Planned], reference: str |
     lags: dict[str, set[int]] = {}
     for trial in trials:
         lags.setdefault(trial.task, set()).add(trial.lag)
-    name = Path(logs.source.rpartition(":")[2]).name or "logs"
+    project = project_of(logs.source)
+    name = Path(project or logs.source).name or "logs"
     return Study(
         name=plain(name),
-        question=f"What {mapping.score} do the runs in {plain(logs.source)} come to, "
+        question=f"What {mapping.score} do the runs in {plain(project or logs.source)} come to, "
         f"by {mapping.arm}?",
         reference=reference or (labels[0] if labels else ""),
         arms=tuple(Arm(label, label, {}, "", "", _UNKNOWN) for label in labels),

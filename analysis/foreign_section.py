@@ -4,6 +4,7 @@ import pandas as pd
 
 from analysis.escaping import plain
 from analysis.section import Evidence, Section
+from analysis.server_log import project_of
 from analysis.tables import NOTHING, Table
 
 NOTE = (
@@ -25,7 +26,9 @@ def compose(evidence: Evidence) -> Section | None:
         f"The score of a run is the last value of {plain(foreign.score)}; a step is the key that "
         "was named, else that of the logger, else the order of the rows."
     )
-    begin = f"These logs were not written by longdep. The runs below {plain(foreign.source)}"
+    project = project_of(foreign.source)
+    where = f"in {plain(project)} on a W&B server" if project else f"below {plain(foreign.source)}"
+    begin = f"These logs were not written by longdep. The runs {where}"
     lead = [f"{begin}: {told}.", score, *foreign.lacking]
     cells = {
         name: [plain(value, 400) if str(value) else NOTHING for value in foreign.runs[name]]

@@ -22,7 +22,10 @@ from analysis.segments import Segment
 
 _META = b"longdep"
 
-READER = ("wandb_frames", "wandb_log", "wandb_schema", "wandb_values", "segments", "csv_source")
+READER = (
+    *("wandb_frames", "wandb_log", "wandb_schema", "wandb_values"),
+    *("segments", "csv_source", "server_log"),
+)
 """The files whose code decides what is read from a log."""
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from analysis.segments import Segment
+from analysis.segments import GOES_ON, Segment, alike
 
 STEPS = ("step", "trainer/global_step", "_step")
 """Keys that are looked for, in this order, where none is named."""
@@ -135,7 +135,7 @@ class Logs:
             )  # fmt: skip
         if not tables:
             return pd.DataFrame({"run": [], "step": []}).astype({"run": "str", "step": "int64"})
-        whole = pa.concat_tables(_alike(tables), promote_options="default")
+        whole = pa.concat_tables(alike(tables), promote_options="default")
         frame: pd.DataFrame = whole.to_pandas(
             types_mapper={
                 pa.string(): pd.StringDtype(na_value=np.nan),
@@ -228,7 +228,7 @@ def _merge(
         later = np.union1d(later, steps)
     kept.reverse()
     all_steps = np.concatenate([steps for steps, _ in kept])
-    tables = _alike([table for _, table in kept])
+    tables = alike([table for _, table in kept])
     whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
     if len(all_steps) < 2 or (np.diff(all_steps) > 0).all():
         return all_steps, whole, replaced
@@ -246,29 +246,15 @@ def _merge(
     return steps, pa.table(columns), replaced
 
 
-def _alike(tables: list[pa.Table]) -> list[pa.Table]:
-    """Give every key one type in all tables: what differs is JSON text everywhere."""
-    types: dict[str, set[pa.DataType]] = {}
-    for table in tables:
-        for field in table.schema:
-            types.setdefault(field.name, set()).add(field.type)
-    mixed = {name for name, kinds in types.items() if len(kinds - {pa.null()}) > 1}
-    for number, table in enumerate(tables):
-        for name in mixed & set(table.column_names):
-            if not pa.types.is_string(table[name].type):
-                values = [None if v is None else json.dumps(v) for v in table[name].to_pylist()]
-                place = table.column_names.index(name)
-                tables[number] = table = table.set_column(place, name, pa.array(values))
-    return tables
-
-
 def _health(segments: list[Segment], rows: int, now: float) -> Health:
     last = segments[-1]
     if any(gap.kind not in CUT for segment in segments for gap in segment.gaps):
         return "damaged"
     if any(segment.gaps and segment.exit_code is not None for segment in segments):
         return "damaged"
-    is_written = now - last.modified < SECONDS_OF_SILENCE
+    if last.state in GOES_ON:
+        return "running"
+    is_written = now - last.modified < SECONDS_OF_SILENCE and not last.state
     if last.exit_code is None and last.has_end:
         if is_written:
             return "running"
@@ -290,8 +276,12 @@ def _note(segments: list[Segment], copies: int, replaced: int, health: Health) -
     notes += [str(gap) for gap in gaps[:3]]
     if len(gaps) > 3:
         notes.append(f"{len(gaps) - 3} more gaps")
+    if last.lines is not None and last.lines != last.rows:
+        notes.append(f"the server counts {last.lines:,} rows and gave {last.rows:,}")
     if last.exit_code:
         notes.append(f"exit status {last.exit_code}")
+    elif last.state and health == "crashed":
+        notes.append(f"{last.state}, the server says")
     elif last.exit_code is None and last.has_end and health == "crashed":
         notes.append("no end")
     if not last.has_end:

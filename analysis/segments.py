@@ -28,6 +28,9 @@ from analysis.wandb_log import Gap, Log, Run
 TABLE_LIMIT = 16 * 2**20
 """A table that lies beside its log is read up to so many bytes."""
 
+GOES_ON = frozenset({"running", "pending", "preempting"})
+"""A server's words for a run that has not ended; of the others, all but `finished` are crashed."""
+
 Row = dict[str, Any]
 
 
@@ -36,7 +39,9 @@ class Segment:
     """What one file holds of a run.
 
     `path` is where it lies, `modified` when it was last written (seconds since 1970), `digest` the
-    SHA-256 of its bytes. `has_end` tells whether files of this kind say how a run ended.
+    SHA-256 of its bytes. `has_end` tells whether files of this kind say how a run ended. Where a
+    server was asked in place of a file, `size` is 0, `state` is its word for what became of the
+    run, and `lines` how many rows it counts.
     """
 
     path: str
@@ -51,6 +56,8 @@ class Segment:
     gaps: tuple[Gap, ...]
     columns: pa.Table
     has_end: bool = True
+    state: str = ""
+    lines: int | None = None
 
     @property
     def rows(self) -> int:
@@ -113,6 +120,22 @@ def columns_of(rows: list[Row]) -> pa.Table:
     if not columns:
         return pa.table({_ROW: pa.nulls(len(rows))})
     return pa.table(columns)
+
+
+def alike(tables: list[pa.Table]) -> list[pa.Table]:
+    """Give every key one type in all tables: what differs is JSON text everywhere."""
+    types: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            types.setdefault(field.name, set()).add(field.type)
+    mixed = {name for name, kinds in types.items() if len(kinds - {pa.null()}) > 1}
+    for number, table in enumerate(tables):
+        for name in mixed & set(table.column_names):
+            if not pa.types.is_string(table[name].type):
+                values = [None if v is None else json.dumps(v) for v in table[name].to_pylist()]
+                place = table.column_names.index(name)
+                tables[number] = table = table.set_column(place, name, pa.array(values))
+    return tables
 
 
 _ABSENT = object()

@@ -23,15 +23,20 @@ app = typer.Typer()
 @app.command(rich_help_panel="Studies")
 def logs(
     folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="A folder with W&B or Lightning CSV logs below it."),
-    ],
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A folder with W&B or Lightning CSV logs below it."),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--wandb", metavar="ENTITY/PROJECT", help="In place of DIR: a W&B server's."),
+    ] = None,
     to: Annotated[
         Literal["parquet", "csv"] | None,
         typer.Option("--to", help="Write what was read: runs and history, as files."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="For --to; default: DIR-logs, here.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="For --to; default: DIR-logs or PROJECT-logs."),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read all files anew, and keep nothing of them.")
@@ -43,9 +48,12 @@ def logs(
         longdep logs runs/quick
         longdep logs wandb --to parquet
         longdep logs lightning_logs
+        longdep logs --wandb my-team/speech
 
-    Reads .wandb files of wandb 0.12 to 0.31 and Lightning's metrics.csv, without a server. What has
-    been read is kept in ~/.cache/longdep/logs, and read again when a file has changed.
+    Reads .wandb files of wandb 0.12 to 0.31 and Lightning's metrics.csv, without a server; with
+    --wandb, a project on one, with the key of wandb login or WANDB_API_KEY. What has been read is
+    kept in ~/.cache/longdep/logs: a file is read again when it has changed, a server asked for what
+    is new.
     """
     from analysis import export
     from analysis.escaping import plain
@@ -54,10 +62,12 @@ def logs(
 
     if out is not None and to is None:
         raise StudyError("--out goes with --to")
+    if (folder is None) == (server is None):
+        raise StudyError("logs: name a folder, or --wandb ENTITY/PROJECT in its place")
     try:
-        found = read(folder, no_cache=no_cache)
+        found = read(folder, server, no_cache=no_cache)
         if to is not None:
-            target = out or Path(f"{folder.resolve().name}-logs")
+            target = out or Path(f"{name(folder, server)}-logs")
             frames = {"runs": found.runs_frame, "history": found.history_frame}
             for path in export.write(frames, target, to):
                 say(f"written: {path}")
@@ -65,7 +75,7 @@ def logs(
     except (SourceError, StudyFileError) as error:
         raise StudyError(str(error)) from None
     _show(found, plain)
-    _suggest(found, folder)
+    _suggest(found, ["--wandb", str(server)] if folder is None else ["--logs", str(folder)])
 
 
 @app.command(rich_help_panel="Studies")
@@ -124,20 +134,35 @@ def publish(
     )
 
 
-def read(folder: Path, step: str | None = None, *, no_cache: bool = False) -> Any:
-    """Read the logs below a folder, telling how far it is.
+def read(
+    folder: Path | None, server: str | None, step: str | None = None, *, no_cache: bool = False
+) -> Any:
+    """Read the logs below a folder, or a project on a server, telling how far it is.
 
     Raises
     ------
     SourceError
-        There is no such folder.
+        There is no such folder, or the server gives nothing.
     """
-    from analysis import folder_source, log_cache
+    from analysis import folder_source, log_cache, server_log
     from analysis import logs as joining
 
     with progress() as told:
         cache = None if no_cache else log_cache.default_folder()
-        return joining.join(str(folder), folder_source.read(folder, cache, told), step)
+        if folder is not None:
+            return joining.join(str(folder), folder_source.read(folder, cache, told), step)
+        from experiments import wandb_server
+
+        assert server is not None
+        return joining.join(
+            server_log.SOURCE + server, wandb_server.read(server, cache, told), step
+        )
+
+
+def name(folder: Path | None, server: str | None) -> str:
+    """Give what files about these logs are called."""
+    called = (server or "").rpartition("/")[2] if folder is None else folder.resolve().name
+    return "logs" if called in ("", ".", "..") else called
 
 
 def _show(found: Any, plain: Any) -> None:
@@ -165,7 +190,7 @@ def _show(found: Any, plain: Any) -> None:
         say(f"{plain(path, 300)}: {why}", style="red")
 
 
-def _suggest(found: Any, folder: Path) -> None:
+def _suggest(found: Any, source: list[str]) -> None:
     import shlex
 
     from analysis import mapping
@@ -186,7 +211,7 @@ def _suggest(found: Any, folder: Path) -> None:
     parts = mapping.suggest(found)
     if "arm" in parts and "score" in parts:
         options = mapping.options(parts)
-        say(f"to report on them: longdep report --logs {shlex.quote(str(folder))} {options}")
+        say(f"to report on them: longdep report {shlex.join(source)} {options}")
     else:
         lacking = " and ".join(f"--{part}" for part in ("arm", "score") if part not in parts)
         say(f"to report on them, name the keys for {lacking}: longdep report --help")

@@ -53,6 +53,10 @@ def report(
             "--logs", metavar="DIR", help="Anybody's W&B or CSV logs, in place of a study."
         ),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--wandb", metavar="ENTITY/PROJECT", help="As --logs, from a W&B server."),
+    ] = None,
     arm: Annotated[
         str | None, typer.Option("--arm", metavar="KEY", help="For --logs: what is compared.")
     ] = None,
@@ -85,8 +89,10 @@ def report(
         longdep report runs/before runs/after
         longdep report quick --serve
         longdep report --logs wandb --arm config.model.name --seed config.seed --score val_acc
+        longdep report --wandb my-team/speech --arm config.model --score val_acc
 
-    `longdep logs DIR` shows the keys of logs, and suggests which to name.
+    `longdep logs DIR` shows the keys of logs, and suggests which to name. A W&B server is asked
+    with the key of wandb login or WANDB_API_KEY, and only for what is new since the last time.
     """
     from analysis.json_file import StudyFileError
     from analysis.serving import PortError
@@ -100,22 +106,26 @@ def report(
     }
     given |= {"--step": step, "--solved-at": solved_at, "--chance": chance, "--only": only}
     given |= {"--lower-is-better": lower_is_better or None}
-    if logs is not None:
-        if study is not None or serve:
-            raise StudyError("--logs stands in place of a study, and goes without --serve")
+    if logs is not None or server is not None:
+        option, place = (
+            ("--logs", f"{logs}") if server is None else ("--wandb", f"--wandb {server}")
+        )
+        if study is not None or serve or (logs is not None and server is not None):
+            raise StudyError(f"{option} stands in place of a study, and goes without --serve")
         if arm is None or score is None:
             lacking = " and ".join(n for n in ("--arm", "--score") if given[n] is None)
-            raise StudyError(f"--logs needs {lacking}; longdep logs {logs} shows the keys")
+            raise StudyError(f"{option} needs {lacking}; longdep logs {place} shows the keys")
         parts = {"seed": seed, "task": task, "lag": lag, "step": step}
         _foreign(
             logs,
+            server,
             dict(arm=arm, score=score, **parts, is_lower_better=lower_is_better,
                  solved_at=solved_at, chance=chance, only=_pairs(only or [])),
             out,
         )  # fmt: skip
         return
     if named := [option for option, value in given.items() if value is not None]:
-        raise StudyError(f"{named[0]} goes with --logs")
+        raise StudyError(f"{named[0]} goes with --logs or --wandb")
     if study is None:
         raise StudyError("report: name a study, or --logs DIR; longdep report --help")
     if port is not None and not serve:
@@ -134,16 +144,18 @@ def report(
         raise StudyError(str(error)) from None
 
 
-def _foreign(logs: Path, parts: dict[str, Any], out: Path | None) -> None:
+def _foreign(
+    logs: Path | None, server: str | None, parts: dict[str, Any], out: Path | None
+) -> None:
     from analysis import foreign, mapping
     from analysis import report as reports
     from analysis.folder_source import SourceError
     from analysis.json_file import StudyFileError
 
     try:
-        found = cli_logs.read(logs, parts["step"])
+        found = cli_logs.read(logs, server, parts["step"])
         frames = foreign.frames(found, mapping.Mapping(**parts))
-        target = out or Path("reports") / (logs.resolve().name or "logs")
+        target = out or Path("reports") / cli_logs.name(logs, server)
         with progress() as told:
             page = reports.write_frames(frames, target, told)
     except (SourceError, foreign.MappingError, StudyFileError) as error:

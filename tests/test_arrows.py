@@ -32,6 +32,7 @@ MAY_READ_ANALYSIS = {
     "experiments/loading.py": "files as strangers write them: bounded, regular",
     "experiments/publishing.py": "what is sent is what was committed",
     "experiments/tracking.py": "a log is read back before it counts",
+    "experiments/wandb_server.py": "what a server gives is what a file gives: segments, kept",
 }
 
 
