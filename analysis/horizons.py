@@ -199,7 +199,8 @@ def exponent(
 ) -> tuple[float, float, float]:
     """Fit the exponent of trials that solved within (after, until], or not until `until`."""
     from scipy.optimize import brentq, minimize
-    from scipy.stats import norm, t
+    from scipy.special import log_ndtr
+    from scipy.stats import t
 
     x = np.log(lags) - np.log(lags).mean()
     least, most = np.log(np.maximum(after, 0.5)), np.log(until)
@@ -211,10 +212,10 @@ def exponent(
         # log(cdf(upper) - cdf(lower)), taken in the tail where it does not cancel.
         flip = lower > 0
         a, b = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
-        log_b = norm.logcdf(b)
+        log_b = log_ndtr(b)
         with np.errstate(divide="ignore"):
-            inside = log_b + np.log(-np.expm1(np.minimum(norm.logcdf(a) - log_b, -1e-12)))
-        return -float(np.where(is_solved, inside, norm.logsf(upper)).sum())
+            inside = log_b + np.log(-np.expm1(np.minimum(log_ndtr(a) - log_b, -1e-12)))
+        return -float(np.where(is_solved, inside, log_ndtr(-upper)).sum())
 
     centre = (least + most)[is_solved] / 2
     slope, intercept = np.polyfit(x[is_solved], centre, 1)

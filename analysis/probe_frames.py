@@ -32,6 +32,9 @@ MEASURED = {
 }
 """The columns that say what was measured, and their types."""
 
+NOTHING = pd.DataFrame(columns=list(MEASURED)).astype(MEASURED)
+"""What a log without probes holds."""
+
 
 def frame(identity: dict[str, str], parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Put frames of trials together; `identity` gives the columns that name the trial."""
@@ -57,7 +60,7 @@ def of_rows(rows: list[dict[str, Any]]) -> pd.DataFrame:
                 entry = (row["step"], probe, quantity, layer.replace("all", "", 1), part)
                 for column, cell in zip(found, (*entry, unit, index, number), strict=True):
                     found[column].append(cell)
-    return pd.DataFrame(found).astype(MEASURED)
+    return pd.DataFrame(found).astype(MEASURED) if found["step"] else NOTHING
 
 
 def _numbers(value: Any) -> Iterator[tuple[Any, Any, float]]:

@@ -97,8 +97,8 @@ def csv(frame: pd.DataFrame) -> str:
     buffer = io.StringIO()
     writer = csv_format.writer(buffer, lineterminator="\n")
     writer.writerow([escaping.csv(column) for column in frame.columns])
-    for row in frame.itertuples(index=False, name=None):
-        writer.writerow([_field(value) for value in row])
+    columns = [_fields(frame.iloc[:, place].tolist()) for place in range(frame.shape[1])]
+    writer.writerows(zip(*columns, strict=True))
     return buffer.getvalue()
 
 
@@ -141,9 +141,13 @@ def _cell(value: object) -> Markup:
     return Markup("<wbr>").join(itertools.chain.from_iterable(pieces))
 
 
+def _fields(values: list[object]) -> list[str]:
+    # A column of text has few different values.
+    texts = {value: escaping.csv(value) for value in {v for v in values if isinstance(v, str)}}
+    return [texts[value] if isinstance(value, str) else _field(value) for value in values]
+
+
 def _field(value: object) -> str:
-    if isinstance(value, str):
-        return escaping.csv(value)
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value)
