@@ -94,7 +94,7 @@ def _lead(found: pd.DataFrame, is_open: bool) -> list[str]:
         words = []
         for kind, line in here.groupby("kind", sort=False):
             most = line[line["rate"] > 0.5]["layers"].max()
-            most = "at no depth" if pd.isna(most) else f"up to {most:.0f} layers"
+            most = "at no depth" if pd.isna(most) else f"up to {_layers(int(most))}"
             words.append(f"{plain(kind, 60)} {most}")
         told.append(f"{plain(task)}: more than half of the seeds solve with {'; '.join(words)}.")
     late = ["Trials are missing: all of this may change."] if is_open else []
@@ -107,7 +107,7 @@ def _table(found: pd.DataFrame) -> Table:
     for (task, kind), line in found.groupby(["task", "kind"], sort=False):
         at = {row["layers"]: row for row in line.to_dict("records")}
         counts = {
-            f"{n} layers" if n > 1 else "1 layer": f"{r['solved']}/{r['n']}, "
+            _layers(n): f"{r['solved']}/{r['n']}, "
             f"{score(r['median_score'])}" if (r := at.get(n)) else NOTHING
             for n in depths
         }  # fmt: skip
@@ -123,7 +123,7 @@ def _figure(
     value = {"rates": "rate", "scores": "median_score"}[name]
     told = "; ".join(
         f"{plain(kind, 60)} on {plain(task)}: "
-        + ", ".join(f"{r['layers']} layers {r[value]:.2f}" for r in line.to_dict("records"))
+        + ", ".join(f"{_layers(r['layers'])} {r[value]:.2f}" for r in line.to_dict("records"))
         for (task, kind), line in found.groupby(["task", "kind"], sort=False)
     )
     return Shown(
@@ -143,3 +143,7 @@ def _by_depth(figure: Panels) -> Panels:
     for ax in figure.panels.values():
         ax.set_xlabel("layers")
     return figure
+
+
+def _layers(n: int) -> str:
+    return "1 layer" if n == 1 else f"{n} layers"
