@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small import RECIPE, small_study
@@ -15,6 +16,7 @@ from test_trial import result, rows
 from analysis import wandb_log
 from experiments import cohort, tracking
 from experiments import trial as trials
+from experiments.axes import Probing
 from experiments.code import of
 from experiments.engines.local import bundles
 from experiments.folder import StudyFolder
@@ -108,6 +110,41 @@ def test_stopped_together_they_go_on_together_bit_for_bit(
         assert rows(tmp_path / trial.id) == rows(undisturbed / trial.id)
         expected = result(undisturbed / trial.id)["weights_sha256"]
         assert result(tmp_path / trial.id)["weights_sha256"] == expected
+
+
+PROBES = (
+    Probing(probe="gates", at=("start", "validation")),
+    Probing(probe="gradient_reach", at=("validation", 30, "end")),
+)
+"""With 30, a step at which nothing else is due."""
+
+
+def test_probes_measure_each_member_as_they_would_alone_and_change_nothing(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    probed = [trial.model_copy(update={"probes": PROBES}) for trial in TRIALS]
+    run(tmp_path, probed)
+    for trial in probed:
+        expected = result(undisturbed / trial.id)["weights_sha256"]
+        assert result(tmp_path / trial.id)["weights_sha256"] == expected
+    trial = probed[1]
+    alone = trial.model_copy(update={"cohort": 1})
+    trials.run(alone, tmp_path / "alone", is_debugged=True)
+    together, single = rows(tmp_path / trial.id), rows(tmp_path / "alone")
+    assert [row["step"] for row in together] == [0, 25, 30, 50, 75]
+    for a, b in zip(together, single, strict=True):
+        assert a.keys() == b.keys() and any(key.startswith("probe/") for key in a)
+        for key in a:
+            np.testing.assert_allclose(
+                np.array(a[key], float), np.array(b[key], float), rtol=1e-2, atol=1e-3, err_msg=key
+            )
+    # Of its own network, and not of its neighbour's.
+    key = "probe/gradient_reach/slope/1"
+    of_other = rows(tmp_path / probed[0].id)
+    assert all(
+        a[key] != pytest.approx(b[key], rel=1e-2)
+        for a, b in zip(together[1:], of_other[1:], strict=True)
+    )
 
 
 @pytest.mark.slow

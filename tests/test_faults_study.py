@@ -16,7 +16,7 @@ from analysis import wandb_log
 from experiments import checkpoint
 
 LONGDEP = str(Path(sys.executable).parent / "longdep")
-LAUNCHERS, KILLS, TRIALS = 4, 8, 40
+LAUNCHERS, KILLS, TRIALS = 4, 6, 40
 SEED = 6
 
 STUDY = study_text(lags="[4, 8]", seeds=10, recipe='steps=50, stop="budget"')

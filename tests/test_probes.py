@@ -58,14 +58,6 @@ def _no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 pytestmark = pytest.mark.usefixtures("_no_kernel")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", registry.names("probe"))
-def test_every_probe_keeps_its_contract(name: str) -> None:
-    verdicts = list(probe_contract.check(registry.load("probe", name)))
-    assert len(verdicts) == len(probe_contract.CLAUSES)
-    assert [v for v in verdicts if v.problem] == []
-
-
 @pytest.mark.parametrize("answer", ["last", "each"])
 def test_the_reach_of_a_linear_recurrence_is_the_power_of_its_eigenvalue(answer: str) -> None:
     for value in (0.5, 0.97, 1.0, 1.1):
