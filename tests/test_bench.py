@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from small import RECIPE, small_study
 from typer.testing import CliRunner
 
 from analysis import bench_figure
-from experiments import benchmark, cli, cli_bench, loading
+from experiments import bench_reasons, benchmark, cli, cli_bench, loading
 from experiments.benchmark import Grid, Row
 from lightning_modules import registry
 
@@ -54,11 +55,43 @@ def test_the_figure_shows_each_architectures_share_of_the_loop(tmp_path: Path) -
     assert json.loads((tmp_path / "b.json").read_text())["rows"][0]["is_met"] is True
 
 
+def test_a_missed_goal_says_by_how_much_and_why() -> None:
+    met = Row(benchmark.OF_LOOP, 0.3, 0.2, 0.4, "ratio", 0.35, where=("dilated", 32, 200))
+    own = Row(benchmark.PER_FLOP, 2.4, 2.3, 2.5, "ratio", 1.6, where=("rnn", 32, 200), why="so")
+    two = Row("two workers / one", 1.71, 1.71, 1.71, "ratio", 1.9, is_more_better=True)
+    strange = Row("a thing of tomorrow", 2.0, 2.0, 2.0, "s", 1.0)
+    rows = [bench_reasons.explained(row) for row in (met, own, two, strange)]
+    assert [row.missed_by for row in rows] == [None, *map(pytest.approx, (0.5, 0.1, 1.0))]
+    assert rows[:2] == [met, own] and rows[3].why == benchmark.UNKNOWN
+    kept = json.loads(benchmark.as_json(rows, {}))["rows"]
+    assert [row["why"] for row in kept] == [row.why for row in rows]
+    assert kept[1]["missed_by"] == pytest.approx(0.5) and "take turns" in kept[2]["why"]
+    lines = cli_bench._notes(rows[1:])
+    assert lines[:3] == [
+        f"missed by 50%: rnn 32 200: {benchmark.PER_FLOP}",
+        "  because so",
+        "missed by 10%: two workers / one",
+    ]
+
+
+def test_the_reason_of_a_slow_step_is_what_was_measured_of_it() -> None:
+    layer = registry.load("architecture", "rnn")(3, 8)
+    wide = registry.load("architecture", "dilated")(3, 8, dilation=2)
+    assert "0.5 microseconds of matrix products" in benchmark._why(layer, 0.1, 0.5, 0.01)
+    assert "60% of its time are matrix products" in benchmark._why(layer, 0.6, 0.5, 0.01)
+    assert "30% of its time is taken once" in benchmark._why(layer, 0.1, 50.0, 0.3)
+    assert benchmark._why(wide, 0.1, 50.0, 0.01).startswith("a step gives 2 times as many numbers")
+    assert benchmark._why(layer, 0.1, 50.0, 0.01) == benchmark.UNKNOWN
+    row = Row(benchmark.PER_FLOP, 2.4, 2.3, 2.5, "ratio", 1.6)
+    assert benchmark._with_reason(row, "so").why == "so"
+    assert benchmark._with_reason(replace(row, goal=3.0), "so").why == ""
+
+
 def measured() -> list[Row]:
     """What the committed benchmark holds."""
     kept = json.loads((ROOT / "reports/benchmark/benchmark.json").read_text())["rows"]
     return [
-        Row(**{k: v for k, v in row.items() if k not in ("is_met", "where")},
+        Row(**{k: v for k, v in row.items() if k not in ("is_met", "missed_by", "where")},
             where=tuple(row["where"]) if row["where"] else None)
         for row in kept
     ]  # fmt: skip
@@ -77,7 +110,7 @@ def test_its_tables_fit_a_terminal_of_80_columns() -> None:
     assert max(map(len, legend)) <= 80
     assert "/ own: over the time of torch's own, or of the scan; at most 1.05" in legend
     assert "/ loop: over the time of the loop; at most 0.35 at 32 units, 0.7 at 128 units" in legend
-    console.print(cli_bench._others(others))
+    console.print(cli_bench._others([*others, Row("data", 0.062, 0.057, 0.071, "share", 0.05)]))
     assert re.search(r"6\.2% +<= 5\.0% +5\.7% to 7\.1%", console.export_text())
 
 
@@ -85,9 +118,10 @@ def test_its_tables_fit_a_terminal_of_80_columns() -> None:
 def test_it_runs_and_writes_what_it_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmark, "QUICK", Grid(hidden=(8,), lengths=(5,), rounds=2))
+    little = Grid(hidden=(8,), lengths=(5,), rounds=2, trials=2, pairs=2, members=2)
+    monkeypatch.setattr(benchmark, "QUICK", little)
     # What is run is the whole command; on how much, is what takes the time.
-    study = small_study(recipe=RECIPE.but(steps=20))
+    study = small_study(recipe=RECIPE.but(steps=20, validation_every=5))
     monkeypatch.setattr(loading, "load", lambda name: study)
     named = SimpleNamespace(load=registry.load, names=lambda kind: ["gru", "min_gru", "rnn"])
     monkeypatch.setattr(benchmark, "registry", named)
@@ -98,9 +132,16 @@ def test_it_runs_and_writes_what_it_measured(
     whats = [row["what"] for row in json.loads((out / "benchmark.json").read_text())["rows"]]
     for part in (
         "of the loop",
-        "harness, of a 5 ms step",
+        "other load, before",
+        "harness, of a 5 ms step (adding lag 8)",
+        "data, of a step (adding lag 100, highway)",
         "two workers / one",
         "kernel / loop, trials an hour",
+        "probes at each validation, of a trial",
+        "cohort of 2 / one by one, in turn by the kernel",
+        "cohort of 2 / one by one, stacked, without a compiler",
+        "reading a log, rows",
+        "the report of 4 trials",
     ):
         assert part in whats
     assert (out / "steps.svg").is_file()

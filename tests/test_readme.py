@@ -37,7 +37,7 @@ is run for every command. tests/test_bench.py, test_serving.py and test_extendin
 what is only asked for help here, and test_cli_lines.py asks every command for its help."""
 
 SMALLER = {
-    "experiments/studies/quick.py": {"seeds=5": "seeds=2", "steps=700": "steps=50"},
+    "experiments/studies/quick.py": {"seeds=5": "seeds=1", "steps=700": "steps=50"},
     "forget_bias.py": {"seeds=5": "seeds=2", "steps=500": "steps=50"},
 }
 """What is changed in a checkout's studies: what is shown is that all of it runs, and .ci/run runs
