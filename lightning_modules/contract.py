@@ -202,6 +202,28 @@ def it_sees_as_far_as_it_says(build: Build) -> None:
     require(sees[1], f"it says that it sees {steps} steps, and sees fewer")
 
 
+def it_looks_at_what_is_there(build: Build) -> None:
+    """Where it `can_look`, it looks at a source's steps alone; step by step it is the same."""
+    layer = build()
+    if not (layer.can_look and layer.causal):
+        return
+    layer.look(2 * INPUT)
+    layer = _off_its_start(layer.double())
+    h = torch.cat([sample(time=6)] * 2, 2).requires_grad_()
+    is_there = torch.arange(6) < torch.tensor([6, 1, 3, 6])[:, None]
+    begun = layer.facing(h, is_there)
+    names = len(layer.state_names)
+    require(names == len(begun), f"{names} `state_names` for a state of {len(begun)} tensors")
+    y, _ = layer(sample(), begun)
+    (gradient,) = torch.autograd.grad(y.square().sum(), h, retain_graph=True)
+    require(not bool(gradient[~is_there].any()), "it looks beyond the end of a source")
+    reached = bool(gradient[is_there].any(1).all())
+    require(reached, "some step of a source changes nothing")
+    first, state = layer(sample()[:, :3], begun)
+    rest, _ = layer(sample()[:, 3:], state)
+    same(torch.cat([first, rest], 1), y, "outputs in two parts and in one")
+
+
 def every_weight_is_used(build: Build) -> None:
     """Every weight that is trained has a gradient."""
     layer = build()
@@ -316,6 +338,7 @@ CLAUSES: dict[str, Callable[[Build], None]] = {
         a_carried_state_changes_nothing,
         nothing_looks_ahead,
         it_sees_as_far_as_it_says,
+        it_looks_at_what_is_there,
         examples_do_not_meet,
         gradients_reach_the_first_step,
         every_weight_is_used,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lightning_modules import contract, registry, shape_contract
 from lightning_modules.architectures.base import Layer, Recurrent, State
+from lightning_modules.architectures.transformer import Transformer
 
 
 class Honest(Recurrent):
@@ -296,6 +297,31 @@ class ReadsBackwards(Honest):
         return y * self.calls, state
 
 
+class LooksBeyond(Transformer):
+    """Looks at padding as if it were a source."""
+
+    def facing(self, h: Tensor, is_there: Tensor) -> State:
+        return super().facing(h, is_there | True)
+
+
+class LooksAway(Transformer):
+    """Says that it looks, and does at the first step alone."""
+
+    def facing(self, h: Tensor, is_there: Tensor) -> State:
+        return super().facing(h[:, :1].expand_as(h), is_there)
+
+
+class LooksOnce(Transformer):
+    """Forgets the source once it has run."""
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        y, after = super().forward(x, state)
+        return y, after if self.across is None else (*after[:3], *self.facing_nothing(after))
+
+    def facing_nothing(self, state: State) -> State:
+        return (torch.zeros_like(state[3]), torch.zeros_like(state[4]), state[5])
+
+
 def broken(architecture: type[Layer]) -> set[str]:
     return {v.clause for v in contract.check(architecture) if v.problem}
 
@@ -347,6 +373,9 @@ def test_swapped_gates_keep_the_contract_and_only_the_equations_tell(
         (LeavesTheUnitInterval, contract.step_computes_the_gates),
         (SeesMore, contract.it_sees_as_far_as_it_says),
         (SeesLess, contract.it_sees_as_far_as_it_says),
+        (LooksBeyond, contract.it_looks_at_what_is_there),
+        (LooksAway, contract.it_looks_at_what_is_there),
+        (LooksOnce, contract.it_looks_at_what_is_there),
         (HidesItsStart, contract.outputs_have_the_promised_size),
         (BeginsElsewhere, contract.outputs_have_the_promised_size),
         (SaysItLooksAhead, contract.nothing_looks_ahead),
