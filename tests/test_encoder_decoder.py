@@ -303,6 +303,24 @@ def test_attention_adds_up_to_one_over_what_was_heard_and_nothing_else(shape: st
         assert (rows[:, : len(source)] > 0).all()
 
 
+@pytest.mark.parametrize("kind", ["additive", "cross"])
+def test_weights_stand_under_the_symbols_of_a_source_that_was_read_from_its_end(kind: Any) -> None:
+    made = []
+    for source in ("reversed", "forward"):
+        shape = Shape(decoder=Decoder(architecture="transformer", attention=kind, source=source))
+        gru = registry.load("architecture", "gru")
+        made.append(assemble(gru, {}, task(), 6, shape=shape, seed=0).double())
+    backwards, forwards = made
+    assert isinstance(backwards, EncoderDecoder) and isinstance(forwards, EncoderDecoder)
+    inputs = torch.tensor([[0, 1, 3, 4, 5, 6], [2, 4, 7, 6, 9, 9]])
+    told = torch.tensor([[3, 1, 0, 4, 5, 6], [2, 4, 7, 6, 9, 9]])
+    ours, theirs = backwards.attend(inputs), forwards.attend(told)
+    assert ours is not None and theirs is not None
+    torch.testing.assert_close(ours[0], theirs[0].flip(1))
+    torch.testing.assert_close(ours[1], theirs[1])
+    assert (ours[0, 0] - ours[0, 0].flip(0)).abs().max() > 1e-6
+
+
 def test_without_attention_nothing_is_looked_at() -> None:
     assert network("plain").attend(ragged().inputs) is None
 
