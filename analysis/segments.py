@@ -96,6 +96,8 @@ def read_wandb(path: Path) -> Segment:
     digest = hashlib.sha256(data).hexdigest()
     size = len(data)
     del data
+    # Up to wandb 0.17 a nested name is a value that is a dictionary; since then it is a path.
+    flatten(log.history, size)
     return Segment(
         path=str(path),
         kind="wandb",
@@ -109,6 +111,48 @@ def read_wandb(path: Path) -> Segment:
         gaps=tuple(log.gaps),
         columns=columns_of(_with_tables(log, path.parent / "files")),
     )
+
+
+def flatten(rows: list[Row], size: int) -> None:
+    """Join the nested names in rows by dots; a table or a histogram is one value.
+
+    New names may take so many times `size`, in bytes, as `_NAMES` says; rows for which that is not
+    enough, or that are nested too deep, stay as they are.
+    """
+    names: dict[tuple[str, str], str] = {}
+    left = _NAMES * size + 2**20
+
+    def flat(row: Row, before: str) -> Row:
+        nonlocal left
+        found: Row = {}
+        for key, value in row.items():
+            name = names.get((before, key), None) if before else key
+            if name is None:
+                left -= len(before) + len(key) + _NAME
+                if left < 0:
+                    raise OverflowError
+                name = names[before, key] = f"{before}.{key}"
+            if _is_nested(value):
+                found |= flat(value, name)
+            else:
+                found[name] = value
+        return found
+
+    for number, row in enumerate(rows):
+        if any(map(_is_nested, row.values())):
+            with contextlib.suppress(OverflowError, RecursionError):
+                rows[number] = flat(row, "")
+
+
+_NAMES = 4
+"""Names that are joined by dots may take so many times the size of their log."""
+
+_NAME = 250
+"""What a name that is joined takes at most, in bytes, beside its characters."""
+
+
+def _is_nested(value: Any) -> bool:
+    return type(value) is dict and bool(value) and "_type" not in value
 
 
 def columns_of(rows: list[Row]) -> pa.Table:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from analysis.segments import GOES_ON, Row, Segment, alike, columns_of
+from analysis.segments import GOES_ON, Row, Segment, alike, columns_of, flatten
 from analysis.wandb_log import Run
 
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -25,6 +25,9 @@ WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 FINISHED = "finished"
 """A server's word for a run that ended with status 0; of no other state it gives the status."""
 
+
+NAMES = 16 * 2**20
+"""Nested names are joined as if the answers had so many bytes."""
 
 SOURCE = "wandb:"
 """What comes from a server is named by this and ENTITY/PROJECT."""
@@ -92,23 +95,13 @@ def go_on(kept: Segment, about: About, rows: list[Row]) -> Segment | None:
     return _segment(about, pa.concat_tables(tables, promote_options="default").combine_chunks())
 
 
-def flat(row: Row, before: str = "") -> Row:
-    """Join nested names by dots, as a log has them; a table or a histogram is one value."""
-    found: Row = {}
-    for key, value in row.items():
-        if isinstance(value, dict) and value and "_type" not in value:
-            found |= flat(value, f"{before}{key}.")
-        elif value is not None:
-            found[f"{before}{key}"] = value
-    return found
-
-
 def _once(rows: list[Row]) -> list[Row]:
     return list({row.get("_step", (number,)): row for number, row in enumerate(rows)}.values())
 
 
 def _columns(rows: list[Row]) -> pa.Table:
-    rows = [flat(row) for row in rows]
+    flatten(rows, NAMES)
+    rows = [{k: v for k, v in row.items() if v is not None} for row in rows]
     texts = {k for row in rows for k, v in row.items() if isinstance(v, str) and v not in WORDS}
     for row in rows:
         for key, value in row.items():

@@ -1,7 +1,7 @@
 """The values of a log: items to rows and trees, within a bound on what they may take.
 
 An item is a name and a value. Its name is a `key` (seen up to 0.17) or a path in `nested_key` (seen
-from 0.19 on, which logs a dictionary leaf by leaf, and a float without a fraction as an integer).
+from 0.18 on, which logs a dictionary leaf by leaf, and a float without a fraction as an integer).
 Its value is JSON text, with the bare tokens `NaN`, `Infinity` and `-Infinity`; the schema of 0.31
 has typed values too, which nothing writes yet.
 """

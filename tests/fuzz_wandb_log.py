@@ -35,6 +35,7 @@ def look(data: bytes) -> None:
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     found = wandb_log.parse(data)
+    segments.flatten(found.history, len(data))
     columns = segments.columns_of(found.history)
     peak = tracemalloc.get_traced_memory()[1] - before
     assert peak <= TIMES * len(data) + MORE, f"{peak} bytes for a log of {len(data)}"

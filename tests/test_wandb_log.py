@@ -4,6 +4,7 @@ Longer than a file should be: every kind of damage and every value of the format
 """
 
 import json
+import lzma
 import math
 import os
 import random
@@ -24,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wandb.proto import wandb_internal_pb2
 
-from analysis import wandb_log
+from analysis import segments, wandb_log
 from analysis.wandb_log import Gap, Log, parse, read
 from analysis.wandb_schema import ITEM, RECORD
 
@@ -359,6 +360,41 @@ def test_old_rows_have_plain_keys() -> None:
     log = parse(write(row(pair("loss", "0.5"), pair("n", '{"x": NaN}'), pair("t", r'"\u65e5"'))))
     assert as_text(log.history) == as_text([{"loss": 0.5, "n": {"x": math.nan}, "t": "日"}])
     assert not log.gaps
+
+
+@pytest.mark.parametrize("version", ["0.17.9", "0.18.7"])
+def test_a_log_of_an_older_wandb_reads_as_it_was_written(version: str, tmp_path: Path) -> None:
+    """The last with plain keys, and the first with paths; `wandb_versions.py` wrote them."""
+    written = Path(__file__).parent / f"logs/{version}.wandb.xz"
+    path = tmp_path / "run-one.wandb"
+    path.write_bytes(lzma.decompress(written.read_bytes()))
+    log = read(path)
+    assert log.complete and log.run is not None and log.run.wandb == version
+    assert (log.run.id, log.run.tags, log.run.group) == ("one", ("one", "two"), "g")
+    assert log.config["model"] == {"name": "gru", "sizes": [8, 16]}
+    assert (log.summary["best"], log.summary["val_loss"]) == ({"at": 11}, {"min": 1 / 7})
+    columns = {name: each.to_pylist() for name, each in as_columns(path).items()}
+    kept = [row for row, loss in enumerate(columns["train/loss"]) if loss is not None]
+    assert [columns["step"][row] for row in kept] == list(range(20))
+    assert [columns["train/loss"][row] for row in kept] == [1 / (1 + s) for s in range(20)]
+    assert [columns["text"][row] for row in kept] == [f"日本 {s}" for s in range(20)]
+    nested = [columns["nested.deep.x"][row] for row in kept]
+    assert nested == [s if s % 4 == 0 else None for s in range(20)]
+    assert {columns["nested.deep.list"][row] for row in kept} == {None, "[1, 2.5, null]"}
+    assert [math.isnan(v) for v in columns["nested.with.dot"] if v is not None] == [True] * 5
+    losses = {
+        s: v for s, v in zip(columns["step"], columns["val_loss"], strict=True) if v is not None
+    }
+    assert losses == {s: abs(s - 11) / 7 for s in range(0, 20, 5)}
+    (row,) = [row for row, up in enumerate(columns["up"]) if up is not None]
+    names = ("step", "up", "down", "big", "tiny")
+    assert [columns[n][row] for n in names] == [7, math.inf, -math.inf, float(2**53), 5e-324]
+    assert math.isnan(columns["nan"][row])
+
+
+def as_columns(path: Path) -> dict[str, Any]:
+    table = segments.read_wandb(path).columns
+    return {name: table[name] for name in table.column_names}
 
 
 def test_typed_values_are_read() -> None:
@@ -700,3 +736,29 @@ def test_reading_needs_neither_wandb_nor_what_is_slow_to_import() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     ).stdout.split()
     assert not {"wandb", "torch", "pytorch_lightning", "pandas", "numpy", "pydantic"} & set(loaded)
+
+
+def test_nested_names_cost_no_more_than_their_log_allows() -> None:
+    """A long name before many short ones: joined, each would be as long as the first."""
+    wide = {f"{n:x}": n for n in range(20_000)}
+    rows: list[dict[str, Any]] = [{"a": {"b": 1}}, {"x" * 100_000: wide}, {"c": {"d": 2}}]
+    size = len(json.dumps(rows))
+    tracemalloc.start()
+    segments.flatten(rows, size)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * size + 3 * 2**20
+    assert rows[0] == {"a.b": 1} and rows[1] == {"x" * 100_000: wide}
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"k": deep or 1}
+    rows = [{"deep": deep, "y": 1}]
+    segments.flatten(rows, size)
+    assert rows[0]["deep"] is deep
+
+
+def test_nested_names_are_joined_but_for_tables() -> None:
+    table = {"_type": "table", "columns": ["a"], "data": [[1]]}
+    rows = [{"v": {"a": 1, "b": {"c": None}}, "t": table, "e": {}, "l": [{"x": 1}]}, {"plain": 1}]
+    segments.flatten(rows, 100)
+    assert rows == [{"v.a": 1, "v.b.c": None, "t": table, "e": {}, "l": [{"x": 1}]}, {"plain": 1}]

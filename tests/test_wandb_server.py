@@ -13,9 +13,10 @@ import wandb
 from local_wandb import KEY, Held, LocalWandb
 from test_cli_logs import longdep
 
-from analysis import foreign, logs, server_log
+from analysis import foreign, foreign_section, logs, report, server_log
 from analysis.folder_source import SourceError
 from analysis.mapping import Mapping
+from analysis.section import Evidence
 from analysis.segments import Segment
 from experiments import wandb_server
 
@@ -227,18 +228,27 @@ def test_a_project_has_the_numbers_that_were_logged(project: LocalWandb) -> None
     assert frames.foreign is not None and frames.foreign.command.startswith(REPORT)
 
 
-@pytest.mark.slow
-def test_the_command_writes_the_same_report_for_a_project(project: LocalWandb) -> None:
+def test_the_command_reports_on_what_was_read_before_without_asking_for_it(
+    project: LocalWandb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How frames become pages is told in `test_foreign.py`."""
     longdep("logs", "--wandb", "me/p")
     project.asked.clear()
+    written: list[Any] = []
+
+    def write(frames: Any, target: Path, _: Any) -> Path:
+        written.append((frames, target))
+        return target / "index.html"
+
+    monkeypatch.setattr(report, "write_frames", write)
     status, out = longdep("report", *REPORT.split()[2:], "--solved-at", "0.9", "--chance", "0.1")
     assert (status, out) == (0, "the report: reports/p/index.html\n")
     assert not asked(project, "HistoryPage")
-    data = pd.read_csv("reports/p/tables/comparison.csv")
-    assert data.set_index("arm")["solved"].to_dict() == {"gru": 3, "rnn": 0}
-    text = Path("reports/p/report.md").read_text().replace("\\", "")
-    assert "The runs in me/p on a W&B server: 6 complete, 1 crashed" in text
-    assert REPORT in text
+    frames, target = written[0]
+    assert target == Path("reports/p") and len(frames.runs) == 6
+    said = foreign_section.compose(Evidence(frames, frames.runs, frames.runs, {}))
+    assert said is not None
+    assert "The runs in me/p on a W&B server: 6 complete, 1 crashed" in said.lead[0]
 
 
 @pytest.mark.parametrize(
