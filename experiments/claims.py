@@ -6,7 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
 from experiments.axes import Text, plain_text
 from lightning_modules import registry
@@ -45,6 +53,16 @@ class Group(Declaration):
         return self
 
 
+def _not_from_memory(tag: Any) -> Any:
+    if tag == "M":
+        raise ValueError("a number from memory is no reference: open the paper, then tag it R")
+    return tag
+
+
+Tag = Annotated[Literal["R", "S", "D", "P"], BeforeValidator(_not_from_memory)]
+"""How a published number is known; see `Published`."""
+
+
 class Published(Declaration):
     """A number from the literature, to be reproduced within `tolerance`. `source` names the place.
 
@@ -60,14 +78,7 @@ class Published(Declaration):
     value: Number
     tolerance: Positive
     source: Text
-    tag: Literal["R", "S", "D", "P"]
-
-    @field_validator("tag", mode="before")
-    @classmethod
-    def _read(cls, tag: Any) -> Any:
-        if tag == "M":
-            raise ValueError("a number from memory is no reference: open the paper, then tag it R")
-        return tag
+    tag: Tag
 
     @field_validator("source")
     @classmethod

@@ -47,6 +47,7 @@ def record(study: Study) -> dict[str, Any]:
         "budget": study.budget.model_dump(exclude_none=True),
         "trials": {trial.id: _place(trial) for trial in study.trials()},
         **tuned,
+        **({"reproduces": study.reproduces.model_dump()} if study.reproduces else {}),
         "declaration": study.model_dump(mode="json"),
     }
 

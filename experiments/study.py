@@ -35,6 +35,7 @@ from experiments.axes import (
 )
 from experiments.claims import Claim, Group, Published, refuse_unknown
 from experiments.claims import check as check_claim
+from experiments.reproducing import Reproduces
 from experiments.tuning import FIRST_SEED, SUFFIX, Choice, Tuning, refuse_others
 from lightning_modules.curricula import (
     Curriculum,
@@ -58,6 +59,7 @@ __all__ = [
     "Published",
     "Recipe",
     "RegularIncrease",
+    "Reproduces",
     "ReverseExponential",
     "Study",
     "TaskAxis",
@@ -131,6 +133,7 @@ class Study(Declaration):
     `claims=None` claims nothing. `probes` measure every trial's network, each at the times that it
     names; a bare name stands for the start and the end. With `cohort`, up to so many trials that
     differ in the seed alone train together; they come to what each would alone, within rounding.
+    `reproduces` is the published finding that the study asks for again.
     """
 
     name: StrictStr
@@ -146,6 +149,7 @@ class Study(Declaration):
     claims: Annotated[tuple[Claim, ...] | None, BeforeValidator(as_tuple)] = ()
     probes: Probings = ()
     cohort: Whole = 1
+    reproduces: Reproduces | None = None
     _choices: tuple[Choice, ...] = PrivateAttr(())
 
     @field_validator("name")
@@ -206,6 +210,8 @@ class Study(Declaration):
             self._check_tuning(self.tuning)
         if (size := self.size + self.tuning_size) > MAX_TRIALS:
             raise ValueError(f"{size:,} trials; at most {MAX_TRIALS:,}")
+        if self.reproduces is not None and not self.claims:
+            raise ValueError("reproduces: state as claims what is expected")
         if (number := len(self.resolved_claims)) > MAX_CLAIMS:
             raise ValueError(f"{number:,} claims; at most {MAX_CLAIMS:,}")
         refuse_twice("claims", [claim.text for claim in self.resolved_claims])
