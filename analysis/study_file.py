@@ -132,6 +132,20 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Reproduces:
+    """A published finding that a study asks for again: what is said, where, and how that is known.
+
+    `differs` is what the study does otherwise.
+    """
+
+    finding: str
+    says: str
+    source: str
+    tag: str
+    differs: str
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """A question and the grid of trials that answers it."""
 
@@ -144,6 +158,7 @@ class Study:
     trials: tuple[Planned, ...]
     extensions: tuple[Extension, ...] = ()
     tuning: Tuning | None = None
+    reproduces: Reproduces | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -222,6 +237,7 @@ def read_study(folder: str | os.PathLike[str]) -> Study:
             for extension in _listed(top, "extensions")
         ),
         tuning=_tuning(top) if top.maybe("tuning", dict) else None,
+        reproduces=_reproduces(top) if top.maybe("reproduces", dict) else None,
     )
     _check(study, path)
     return study
@@ -256,6 +272,11 @@ def _tuning(top: Object) -> Tuning:
             for choice in _listed(top, "tuned")
         ),
     )
+
+
+def _reproduces(top: Object) -> Reproduces:
+    found = top.object("reproduces")
+    return Reproduces(**{name: found.take(name, str) for name in Reproduces.__slots__})
 
 
 def _budget(arm: Object) -> str:

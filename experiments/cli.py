@@ -19,10 +19,12 @@ from experiments import (
     cli_report,
     cli_upkeep,
     opening,
+    reproducing,
 )
 from experiments.cli_lines import Commands, console, say
 from experiments.cli_names import Add, Allow, Only, Out, Seeds, StudyName, Workers
 from experiments.folder import StudyFolder
+from experiments.loading import StudyError
 from experiments.study import Study
 from experiments.watching import Look, watch
 
@@ -77,8 +79,10 @@ def plan(
     """
     from experiments import planning
 
-    declared, folder = opening.declared(study, out, add, allow, seeds)
-    planning.show(declared, folder, workers)
+    for name in opening.each(study):
+        declared, folder = opening.declared(name, out, add, allow, seeds)
+        _name(name, study)
+        planning.show(declared, folder, workers)
 
 
 @app.command(rich_help_panel="Studies")
@@ -110,6 +114,7 @@ def run(
 
     Examples:
         longdep run quick
+        longdep run repro                       every study that reproduces a published finding
         longdep run quick --only arm=lstm,seed=0 --foreground
         longdep run quick --add my_cells.py:Mine
         longdep run quick --seeds 10 --extend
@@ -123,7 +128,6 @@ def run(
     """
     from experiments.launching import Launch
 
-    declared, folder = opening.declared(study, out, add, allow, seeds)
     launch = Launch(
         only=only or [],
         is_extended=extend,
@@ -134,8 +138,28 @@ def run(
         is_stale_rerun=rerun_stale,
         is_stale_kept=keep_stale,
     )
-    if launch.run(declared, folder):
-        say(f"report: longdep report {study}" + (f" --out {out}" if out else ""))
+    has_failed = False
+    for name in opening.each(study):
+        declared, folder = opening.declared(name, out, add, allow, seeds)
+        _name(name, study)
+        try:
+            is_done = launch.run(declared, folder)
+        except typer.Exit as stop:
+            # What failed in one study of a collection leaves the others to run.
+            if name == study or stop.exit_code != 1:
+                raise
+            has_failed = True
+        else:
+            if is_done:
+                say(f"report: longdep report {name}" + (f" --out {out}" if out else ""))
+    if has_failed:
+        raise typer.Exit(1)
+
+
+def _name(name: str, reference: str) -> None:
+    """Say which study of a collection comes."""
+    if name != reference:
+        console.rule(Text(name), align="left")
 
 
 class StatusCommand(TyperCommand):
@@ -171,6 +195,8 @@ def status(
         longdep status quick --watch
         longdep status runs/quick --watch 10
     """
+    if study == reproducing.NAME:
+        raise StudyError(f"status is of one study: {', '.join(opening.each(study))}")
     declared, folder = opening.recorded(study, out)
     if seconds is None:
         console.print(_look(declared, folder, study).view, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments import cli_logs, opening
+from experiments import cli_logs, opening, reproducing
 from experiments.cli_lines import console, progress, say
 from experiments.cli_names import studies
 from experiments.folder import StudyFolder
@@ -88,6 +88,7 @@ def report(
         longdep report runs/quick --out somewhere/else
         longdep report runs/before runs/after
         longdep report quick --serve
+        longdep report repro                   paper says, we get: all reproductions on one page
         longdep report --logs wandb --arm config.model.name --seed config.seed --score val_acc
         longdep report --wandb my-team/speech --arm config.model --score val_acc
 
@@ -132,6 +133,11 @@ def report(
         raise StudyError("--port goes with --serve")
     if other is not None and serve:
         raise StudyError("--serve shows the report of one study; a comparison is written")
+    if study == reproducing.NAME:
+        if other is not None or serve:
+            raise StudyError(f"{study} is a page of its own, and goes without {other or '--serve'}")
+        _board(out or Path("reports") / study)
+        return
     declared, folder = opening.recorded(study, None)
     try:
         if other is not None:
@@ -179,6 +185,32 @@ def _write(declared: Study, folder: StudyFolder, out: Path) -> None:
     with progress() as told:
         page = reports.write(folder.path, out, folder.stale(declared.trials()), told)
     say(f"the report: {page}")
+
+
+def _board(out: Path) -> None:
+    from analysis import scoreboard
+    from analysis.json_file import StudyFileError
+    from analysis.study_file import Reproduces
+
+    entries = []
+    for name in opening.each(reproducing.NAME):
+        study, folder = opening.declared(name, None)
+        assert study.reproduces is not None, name
+        page = out.parent / name / "index.html"
+        entries.append(
+            scoreboard.Entry(
+                name,
+                Reproduces(**study.reproduces.model_dump()),
+                folder.path if (folder.path / "study.json").is_file() else None,
+                f"../{name}/index.html" if page.is_file() else "",
+            )
+        )
+    try:
+        with console.status("reading logs"):
+            page = scoreboard.write(entries, out)
+    except StudyFileError as error:
+        raise StudyError(str(error)) from None
+    say(f"the board: {page}")
 
 
 def _compare(a: StudyFolder, b: StudyFolder, out: Path | None) -> None:

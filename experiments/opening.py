@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments import loading
+from experiments import loading, reproducing
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
 from experiments.study import Arm, Study
@@ -73,6 +73,13 @@ def runnable(
     for arm in study.arms:
         loading.refuse_outside(arm.architecture, str(folder.file), allowed)
     return study, folder
+
+
+def each(reference: str) -> list[str]:
+    """Give the studies that a name stands for: itself, or all of the collection."""
+    if reference != reproducing.NAME:
+        return [reference]
+    return [name for name in loading.names() if name.startswith(reproducing.PREFIX)]
 
 
 def _with_arm(study: Study, reference: str) -> Study:

@@ -31,6 +31,8 @@ PATTERNS = {
     "longdep report quick --serve": ["longdep report --help"],
     "longdep run quick --seeds 10 --extend": ["longdep run --help"],
     "longdep bench --quick": ["longdep bench --help"],
+    "longdep run repro": ["longdep run --help"],
+    "longdep report repro": ["longdep report repro"],
 }
 """Commands with a place to fill in, without an end or with a long one, as they are run; the first
 is run for every command. tests/test_bench.py, test_serving.py and test_extending.py run

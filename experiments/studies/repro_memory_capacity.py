@@ -5,11 +5,13 @@ inputs, tanh with inputs of size 1. Nothing is trained but the probe's read-outs
 run: neither has more than 1.02 times 20, tanh has at most half of the linear one's.
 """
 
+from typing import Any
+
 from experiments.study import Arm, Budget, Claim, Probing, Recipe, Reproduces, Study, TaskAxis
 
 CAPACITY = "probe/memory_capacity/capacity"
 UNITS = 20
-ECHO = {"start": "scaled", "spectral_radius": 0.9}
+ECHO: dict[str, Any] = {"start": "scaled", "spectral_radius": 0.9}
 
 STUDY = Study(
     name="repro_memory_capacity",

@@ -1,0 +1,118 @@
+"""Paper says, we get: verdicts of planted folders, and what no folder says."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from page_reader import Page
+from planting import Fate, plant
+from pydantic import ValidationError
+from small import small_study
+from typer.testing import CliRunner
+
+from analysis import scoreboard
+from analysis.scoreboard import Entry
+from analysis.study_file import Reproduces, read_study
+from experiments import loading, opening
+from experiments.cli import app
+from experiments.folder import StudyFolder
+from experiments.reproducing import Reproduces as Declared
+from experiments.study import Claim
+
+SAID = {
+    "finding": "Gates solve what plain <b>nets</b> do not",
+    "says": "A loss of .001 against .1667",
+    "source": "Nobody 1997, table 1",
+    "tag": "R",
+    "differs": "Smaller by far",
+}
+
+
+def entry(folder: Path, solved: dict[str, int], **more: Any) -> Entry:
+    """Plant a study in which so many of five seeds of each arm solve."""
+
+    def fate(arm: str, task: str, lag: int, seed: int) -> Fate | str:
+        if solved[arm] < 0:
+            return "missing"
+        return "solved" if seed < solved[arm] else "unsolved"
+
+    claims = [("gated", "plain", None, None)]
+    plant(folder, fate, claims=claims, reproduces=SAID, **more)
+    return Entry(folder.name, Reproduces(**{**SAID, "finding": "declared later"}), folder)
+
+
+CASES = {
+    "reproduced": {"plain": 0, "gated": 5},
+    "too little evidence": {"plain": 0, "gated": 1},
+    "not reproduced": {"plain": 5, "gated": 0},
+    "not complete": {"plain": 0, "gated": -1},
+}
+
+
+@pytest.mark.parametrize("verdict", CASES)
+def test_a_finding_is_judged_by_the_claims_of_its_study(tmp_path: Path, verdict: str) -> None:
+    line = scoreboard.line(entry(tmp_path / "repro_gates", CASES[verdict]))
+    assert line.verdict == verdict
+    assert line.reproduces.finding == SAID["finding"], "what was recorded at the start stands"
+
+
+def test_a_spoilt_recipe_is_not_too_little_evidence(tmp_path: Path) -> None:
+    """Where nothing learns, nothing lies on the claimed side: more seeds would not help."""
+    assert scoreboard.line(entry(tmp_path / "a", {"plain": 0, "gated": 0})).verdict == (
+        "not reproduced"
+    )
+
+
+def test_the_board_has_every_finding_with_its_source_and_what_differs(tmp_path: Path) -> None:
+    run = entry(tmp_path / "repro_gates", CASES["reproduced"])
+    entries = [run, Entry("repro_later", Reproduces(**{**SAID, "finding": "Unasked", "tag": "S"}))]
+    page = scoreboard.write(entries, tmp_path / "repro")
+    text = Page(page.read_text()).text
+    assert "Of 2 published findings: 1 reproduced and 1 not run." in text
+    for told in (SAID["finding"], SAID["says"], SAID["source"], SAID["differs"], "Unasked"):
+        assert told in text
+    assert "<b>nets" not in page.read_text()
+    assert "longdep run repro_later" in text and "10 of 10 trials" in text
+    board = pd.read_csv(tmp_path / "repro/tables/scoreboard.csv")
+    assert board["verdict"].tolist() == ["reproduced", "not run"]
+    assert board["tag"].tolist() == ["R", "S"]
+    claims = pd.read_csv(tmp_path / "repro/tables/claims.csv")
+    assert claims["verdict"].tolist() == ["supported"]
+    assert "Unasked" in (tmp_path / "repro/report.md").read_text()
+    assert scoreboard.ERRORS[0][1] in text
+
+
+def test_every_study_of_the_collection_says_what_it_reproduces() -> None:
+    names = opening.each("repro")
+    assert len(names) >= 10 and opening.each("quick") == ["quick"]
+    for name in names:
+        study = loading.load(name)
+        assert study.name == name and study.reproduces is not None and study.claims
+        assert not {0, 1, 2} & set(study.seeds), f"{name}: seeds of the pilots"
+
+
+def test_what_is_reproduced_is_recorded_and_read(tmp_path: Path) -> None:
+    study = small_study(
+        claims=[Claim(arm="highway", than="rnn")], reproduces=Declared.model_validate(SAID)
+    )
+    folder = StudyFolder(tmp_path / "small")
+    folder.reconcile(study)
+    assert read_study(folder.path).reproduces == Reproduces(**SAID)
+    assert folder.recorded() == study
+
+
+def test_memory_is_no_source_and_without_claims_nothing_is_expected() -> None:
+    with pytest.raises(ValidationError, match="a number from memory is no reference"):
+        Declared.model_validate({**SAID, "tag": "M"})
+    with pytest.raises(ValidationError, match="state as claims what is expected"):
+        small_study(claims=None, reproduces=Declared.model_validate(SAID))
+
+
+def test_the_command_writes_the_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry(tmp_path / "runs" / opening.each("repro")[0], CASES["reproduced"])
+    done = CliRunner().invoke(app, ["report", "repro"])
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "reports/repro/index.html").read_text()
+    assert f"1 reproduced and {len(opening.each('repro')) - 1} not run" in Page(text).text
