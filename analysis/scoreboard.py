@@ -149,7 +149,7 @@ def verdict(claims: pd.DataFrame, frames: Frames) -> str:
 def _is_on_its_side(row: dict[Any, Any]) -> bool:
     effect, by = row["effect"], row["threshold"]
     if pd.isna(effect):
-        return False
+        return True  # nothing was seen, on no side
     match row["relation"]:
         case "more":
             return bool(effect > by)

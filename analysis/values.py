@@ -70,13 +70,18 @@ def of(on: str, runs: pd.DataFrame, probes: pd.DataFrame, arm: str, place: Place
 
 
 def last(on: str, probes: pd.DataFrame) -> pd.Series:
-    """Give, by trial, the number that a probe measured last."""
+    """Give, by trial, the number that a probe measured last.
+
+    Where no layer is named it is that of the whole network, or of the only layer that there is.
+    """
     _, probe, quantity, layer, part = (*on.split("/"), "", "")[:5]
     named = {"probe": probe, "quantity": quantity, "part": part}
-    named["layer"] = layer.replace("all", "", 1)
     is_it = probes["index"].isna() & probes["unit"].isna()
     for column, name in named.items():
         is_it &= probes[column] == name
+    layers = set(probes.loc[is_it, "layer"])
+    if layer or len(layers) != 1:
+        is_it &= probes["layer"] == layer.replace("all", "", 1)
     return probes[is_it].sort_values("step", kind="stable").groupby("trial")["value"].last()
 
 

@@ -371,6 +371,11 @@ def test_a_probe_counts_with_what_it_measured_last() -> None:
     assert row["verdict"] == "supported" and row["effect"] == pytest.approx(4.6)
     assert judged(frame, probes, on="probe/gates/longest/2/h")["verdict"] == "no data"
     assert judged(frame, probes.iloc[:0], on=key)["verdict"] == "no data"
+    # Without a name, the only layer; of two, neither.
+    whole = probes.assign(part="")
+    assert judged(frame, whole, on="probe/gates/longest")["effect"] == pytest.approx(4.6)
+    both = pd.concat([whole, whole.assign(layer="2")], ignore_index=True)
+    assert judged(frame, both, on="probe/gates/longest")["verdict"] == "no data"
 
 
 def test_all_claims_of_a_study_are_one_family_whatever_they_are_on() -> None:

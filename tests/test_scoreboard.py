@@ -1,5 +1,6 @@
 """Paper says, we get: verdicts of planted folders, and what no folder says."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ def test_a_spoilt_recipe_is_not_too_little_evidence(tmp_path: Path) -> None:
     assert scoreboard.line(entry(tmp_path / "a", {"plain": 0, "gated": 0})).verdict == (
         "not reproduced"
     )
+
+
+def test_what_was_not_measured_speaks_neither_for_nor_against(tmp_path: Path) -> None:
+    unmeasured = {"arm": "gated", "than": "plain", "on": "probe/gates/longest", "text": "longer"}
+    found = entry(tmp_path / "a", CASES["reproduced"])
+    study = json.loads((tmp_path / "a/study.json").read_text())
+    study["claims"].append({**unmeasured, "task": None, "lag": None})
+    (tmp_path / "a/study.json").write_text(json.dumps(study))
+    assert scoreboard.line(found).verdict == "too little evidence"
 
 
 def test_the_board_has_every_finding_with_its_source_and_what_differs(tmp_path: Path) -> None:
