@@ -49,7 +49,8 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
     ]
     if rates.empty:
         return Answer(
-            "No solve rate can be stated: the study's trials measure, or their tasks have no "
+            _of_claims(verdicts)
+            + "No solve rate can be stated: the study's trials measure, or their tasks have no "
             "chance level.",
             claims=claims,
             caveats=_caveats(rates, ledger),
@@ -62,6 +63,20 @@ def compose(rates: pd.DataFrame, verdicts: pd.DataFrame, ledger: Ledger) -> Answ
         reversals=_reversals(longest, plain(ledger.study.reference)),
         claims=claims,
         caveats=_caveats(rates, ledger),
+    )
+
+
+def _of_claims(verdicts: pd.DataFrame) -> str:
+    """Say how many claims hold, where there is something to judge them by."""
+    told = verdicts["verdict"][verdicts["verdict"] != "no data"]
+    if told.empty:
+        return ""
+    count = "The claim" if len(told) == 1 else f"{len(told)} claims"
+    held = int((told == "supported").sum())
+    if len(told) == 1:
+        return f"{count} stated in advance is {'' if held else 'not '}supported. "
+    return (
+        f"Of {count} stated in advance, {held or 'none'} {'is' if held < 2 else 'are'} supported. "
     )
 
 

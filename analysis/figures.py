@@ -72,16 +72,24 @@ def test_score_by_lag(runs: pd.DataFrame, arms: Arms | None = None) -> Panels:
 
 
 def score_by_test_lag(
-    scores: pd.DataFrame, arms: Arms | None = None, measure: str = "test score"
+    scores: pd.DataFrame,
+    arms: Arms | None = None,
+    measure: str = "test score",
+    *,
+    has_lags: bool = True,
 ) -> Panels:
     """Draw score against the lag of the test, a panel for each lag trained at.
 
-    `scores` is of `extrapolation.tested`; a band marks the lags that were trained.
+    `scores` is of `extrapolation.tested`; a band marks the lags that were trained. With `has_lags`
+    the titles name the longest of them.
     """
     with styled():
         look = given(arms, scores["arm"])
         groups = {(str(t), lag): g for (t, lag), g in scores.groupby(["task", "lag"], sort=False)}
-        titles = {f"{task} {lag}": f"{task}, trained at lag {lag}" for task, lag in groups}
+        titles = {
+            f"{task} {lag}": f"{task}, trained at lag {lag}" if has_lags else task
+            for task, lag in groups
+        }
         figure = Panels(titles)
         for (_, ax), group in zip(figure.panels.items(), groups.values(), strict=True):
             trained = group["shortest"].min(), group["lag"].max()

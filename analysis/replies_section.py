@@ -206,5 +206,7 @@ def _measures(measured: pd.DataFrame, evidence: Evidence) -> Shown:
         ),
         alternative=f"Medians at the longest length that was trained. {told}.",
         data=drawn[["trial", *PLACE, "seed", "test_lag", "score"]],
-        figure=figures.score_by_test_lag(drawn, evidence.looks, "share"),
+        figure=figures.score_by_test_lag(
+            drawn, evidence.looks, "share", has_lags=(measured["lag"] != measured["lag"][0]).any()
+        ),
     )

@@ -6,6 +6,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from analysis.escaping import plain
+from analysis.spelling import romanized
 from analysis.tables import Table
 
 LETTERS = 24
@@ -63,11 +64,13 @@ def shown(said: pd.DataFrame) -> list[Table]:
                     Markup("<mark>{}</mark>").format(_short(w)) if is_wrong else escape(_short(w))
                     for w, is_wrong in marks
                 ))  # fmt: skip
+        is_hangul = any(text != romanized(text) for text in map(_words, here["source"]))
+        letters = "; Hangul in Latin letters" if is_hangul else ""
         found.append(
             Table(
                 f"replies_{number + 1}",
                 f"What was said, {plain(task)}: words that are not the target's in their place are "
-                "marked, with brackets where there is no colour",
+                f"marked, with brackets where there is no colour{letters}",
                 pd.DataFrame({"who": names, "words": texts}),
                 drawn={"words": drawn},
                 breaks=breaks,
@@ -84,5 +87,9 @@ def marked(said: list[str], target: list[str]) -> list[tuple[str, bool]]:
     return [*found, (f"{missing} missing", True)] if missing > 0 else found
 
 
+def _words(text: str) -> str:
+    return " ".join(json.loads(text))
+
+
 def _short(word: str) -> str:
-    return plain(word, LETTERS)
+    return plain(romanized(word), LETTERS)

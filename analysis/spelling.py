@@ -1,8 +1,8 @@
-"""Words for a figure, whose font has not every script: no letter may come out as an empty box.
+"""Words where not every font has every script: no letter may come out as an empty box.
 
 Hangul is spelled in Latin letters by the Revised Romanization of Korean (2000), syllable by
-syllable, as one reads it letter by letter; any other letter that the font lacks by its code point.
-A page needs none of this: a browser has the fonts.
+syllable, as one reads it letter by letter; in figures, any other letter that their font lacks by
+its code point.
 """
 
 from functools import cache
@@ -19,7 +19,8 @@ FINALS = " k k ks n nj nh t l lk lm lp ls lt lp lh m p ps t t ng t t k t p h".sp
 def spelled(word: str, limit: int = 16) -> str:
     """Give a word as the font of figures can set it, cut to a length."""
     known = _known()
-    return "".join(c if ord(c) in known else _spelled(c) for c in figure(word, limit))
+    letters = romanized(figure(word, limit))
+    return "".join(c if ord(c) in known else f"U+{ord(c):04X}" for c in letters)
 
 
 def is_spelled(word: str) -> bool:
@@ -27,9 +28,12 @@ def is_spelled(word: str) -> bool:
     return any(ord(character) not in _known() for character in figure(word))
 
 
-def _spelled(character: str) -> str:
-    if not FIRST <= character <= LAST:
-        return f"U+{ord(character):04X}"
+def romanized(word: str) -> str:
+    """Spell the Hangul of a word in Latin letters, and leave the rest as it is."""
+    return "".join(_romanized(c) if FIRST <= c <= LAST else c for c in word)
+
+
+def _romanized(character: str) -> str:
     place, final = divmod(ord(character) - ord(FIRST), len(FINALS))
     initial, vowel = divmod(place, len(VOWELS))
     return INITIALS[initial] + VOWELS[vowel] + FINALS[final]

@@ -60,7 +60,8 @@ def of(on: str, runs: pd.DataFrame, probes: pd.DataFrame, arm: str, place: Place
         here = here.assign(value=here["trial"].map(last(on, probes)))
         here = here[np.isfinite(here["value"].to_numpy(dtype=float))]
     else:
-        here = here[here["outcome"] != "measured"]
+        # What was trained to its end has a score, also where none counts as solved.
+        here = here[(here["outcome"] != "measured") | (here["budget_steps"] > 0)]
         values = here[on].astype("float64")
         worst = 0.0 if on == "test/score" else np.inf
         here = here.assign(value=values.where(np.isfinite(values), worst))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from planted_quick import QUICK, quick
 from planting import Fate, plant
 
@@ -55,6 +56,19 @@ def test_a_failure_at_the_shortest_lag_is_no_failure_of_memory(tmp_path: Path) -
         tasks={"a/x": [5, 30]},
     )
     assert "it may be the recipe that fails, not the memory" in answer.points[0]
+
+
+def test_where_no_rate_can_be_stated_the_claims_are_told(tmp_path: Path) -> None:
+    def told(*verdicts: str) -> str:
+        frames = load(plant(tmp_path / "_".join(verdicts), lambda *_: Fate("measured")))
+        found = pd.DataFrame({"verdict": verdicts, "claim": list(verdicts)}, dtype="str")
+        return compose(solve_rates(frames.runs), found, frames.ledger).headline
+
+    nothing = "No solve rate can be stated: the study's trials measure, or their tasks have no"
+    assert told("no data").startswith(nothing)
+    assert told("supported").startswith(f"The claim stated in advance is supported. {nothing}")
+    many = told("supported", "too few seeds to tell", "no data", "supported")
+    assert many.startswith(f"Of 3 claims stated in advance, 2 are supported. {nothing}")
 
 
 def test_while_a_trial_is_missing_the_order_and_the_verdicts_are_withheld(tmp_path: Path) -> None:

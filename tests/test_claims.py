@@ -299,6 +299,12 @@ def test_a_score_is_compared_in_pairs_of_one_seed_and_a_failure_scores_nothing()
     assert lost["mean_arm"] == pytest.approx(np.mean([*HIGH[:-1], HIGH[-2]]))
 
 
+def test_a_score_counts_where_none_is_called_solved_and_not_where_nothing_was_trained() -> None:
+    frame = runs({("a", 1): LOW, ("b", 1): HIGH}).assign(outcome="measured", chance_score=np.nan)
+    assert judged(frame, on="test/score")["verdict"] == "supported"
+    assert judged(frame.assign(budget_steps=0), on="test/score")["verdict"] == "no data"
+
+
 def test_the_seeds_that_would_do_are_enough_exchanges_too() -> None:
     frame = runs({("a", 1): LOW, ("b", 1): HIGH})
     claims = [Read("b", "a", None, None, "", on="test/score")] * 9

@@ -138,6 +138,9 @@ def test_every_arm_is_shown_the_same_examples_and_its_mistakes_marked(study: Pat
     assert table.cells["words"][2] == "twenty [two] [2 missing]"
     assert table.drawn["words"][2] == "twenty <mark>two</mark> <mark>2 missing</mark>"
     assert table.cells["words"][3] == "twenty one , dreißig"
+    # A page is read where there is no font for Hangul, too.
+    assert table.cells["words"][0] == "i sip il jung i sip il jung"
+    assert "Hangul in Latin letters" in table.caption
 
 
 def test_the_map_shows_the_weights_under_words_that_the_font_has(study: Path) -> None:
