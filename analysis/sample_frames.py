@@ -69,7 +69,7 @@ def _rows(top: Object, trial: str) -> list[dict[str, Any]]:
             {
                 "test_lag": lag,
                 "number": numbers[lag],
-                **{key: json.dumps(value) for key, value in words.items()},
+                **{key: json.dumps(value, ensure_ascii=False) for key, value in words.items()},
                 "weights": json.dumps(weights) if weights else "",
             }
         )
