@@ -108,7 +108,9 @@ def sizes(frames: Frames) -> tuple[Table, pd.DataFrame]:
     size = frame["parameters"].mask(is_state, frame["state_size"]).astype("Float64")
     frame["deviation"] = (size / frame["budget_amount"] - 1).astype("float64")
     told = [
-        f"{tables.whole(row['state_size' if row['budget_of'] == 'state' else 'parameters'])}"
+        NOTHING
+        if pd.isna(row["hidden_size"]) and pd.isna(row["parameters"])
+        else f"{tables.whole(row['state_size' if row['budget_of'] == 'state' else 'parameters'])}"
         f" ({_signed(row['deviation'])}), "
         f"{tables.whole(row['hidden_size'])} units"
         for row in frame.to_dict("records")
@@ -208,6 +210,9 @@ def environments(frames: Frames) -> tuple[Table, pd.DataFrame]:
             for name, value in zip(frame.columns, row, strict=True)
         ]
     cells = pd.DataFrame(told)
+    if frames.foreign is not None:  # What such logs do not state is no row.
+        is_blank = cells.iloc[:, 1:].isin([NOTHING, ""]).all(axis=1)
+        cells = cells[~is_blank].reset_index(drop=True)
     return Table("environments", "Versions and machines", cells, is_fixed=True), frame
 
 

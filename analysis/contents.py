@@ -179,7 +179,7 @@ def _warnings(frames: Frames) -> list[str]:
             f"{len(ledger.stale)} finished trials are stale: {', '.join(files)} changed since they "
             "ran. The numbers below mix versions of the code."
         )
-    elif not ledger.is_stale_checked and len(runs):
+    elif not ledger.is_stale_checked and len(runs) and frames.foreign is None:
         lines.append("Whether the code has changed since the trials ran was not checked.")
     if mixed := conditions.mixed_code(runs):
         lines.append(f"The trials ran on more than one version of {', '.join(mixed)}.")

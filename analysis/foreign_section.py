@@ -30,9 +30,12 @@ def compose(evidence: Evidence) -> Section | None:
     where = f"in {plain(project)} on a W&B server" if project else f"below {plain(foreign.source)}"
     begin = f"These logs were not written by longdep. The runs {where}"
     lead = [f"{begin}: {told}.", score, *foreign.lacking]
+    # What is not simply complete stands where it is seen.
+    plainly = (foreign.runs["health"] == "complete") & (foreign.runs["note"] == "")
+    runs = foreign.runs.iloc[plainly.argsort(kind="stable")]
     cells = {
-        name: [plain(value, 400) if str(value) else NOTHING for value in foreign.runs[name]]
-        for name in foreign.runs.columns
+        name: [plain(value, 400) if str(value) else NOTHING for value in runs[name]]
+        for name in runs.columns
     }
     table = Table(
         "foreign_runs", "The runs in the logs", pd.DataFrame(cells), numbers=["files", "rows"]

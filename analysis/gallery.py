@@ -13,7 +13,7 @@ from analysis.estimate import GROUP, judged
 from analysis.highlight import note
 from analysis.looks import Look
 from analysis.panels import Panels
-from analysis.sources import Frames, Progress
+from analysis.sources import Foreign, Frames, Progress
 from analysis.study_file import Study
 
 NAMES = (
@@ -45,7 +45,7 @@ def hang(
 
     `looks` gives each arm the look that it has in all of them.
     """
-    study, runs, history = frames.study, frames.runs, frames.history
+    study, runs, history, foreign = frames.study, frames.runs, frames.history, frames.foreign
     has_rates, has_scores = len(rates) > 0, bool(runs["test/score"].notna().any())
     has_curves = bool(history["validation/score"].notna().any())
     norms = history["train/gradient_norm"]
@@ -54,8 +54,8 @@ def hang(
     drawn: list[tuple[bool, Callable[[], Shown]]] = [
         (has_rates, lambda: _solve_rate(rates, looks)),
         (has_rates, lambda: _heat_map(rates, looks, study.groups)),
-        (has_scores, lambda: _test_score(runs, looks)),
-        (has_curves, lambda: _learning_curves(runs, history, looks)),
+        (has_scores, lambda: _test_score(runs, looks, foreign)),
+        (has_curves, lambda: _learning_curves(runs, history, looks, foreign)),
         (has_rates, lambda: _survival(runs, looks)),
         (has_norms, lambda: _gradient_norm(runs, history, looks, study)),
         (has_costs, lambda: _cost(runs, looks)),
@@ -105,18 +105,19 @@ def _heat_map(rates: pd.DataFrame, looks: Looks, groups: list[tuple[str, str, in
     )
 
 
-def _test_score(runs: pd.DataFrame, looks: Looks) -> Shown:
+def _test_score(runs: pd.DataFrame, looks: Looks, foreign: Foreign | None) -> Shown:
+    what, when = "Score on the test split at the end of training", _STOPPED
+    if foreign is not None:
+        what, when = f"The last value of {plain(foreign.score)} of each run", ""
     medians = runs.groupby(GROUP, sort=False)["test/score"].median().reset_index()
     return Shown(
         name="test_score",
         title="Test score against lag",
         caption=(
-            "Score on the test split at the end of training: small dots are seeds, the marker is "
-            "their median, the bar reaches from the lowest to the highest. Dotted: the score of "
-            "the best strategy without memory. Dots at both ends of a bar and none between them "
-            "are seeds that either found the solution or did not; a mean would show neither. "
-            "Trials that stop when solved stop at different steps, so scores above the threshold "
-            f"are not to be ranked.{note(looks)}"
+            f"{what}: small dots are seeds, the marker is their median, the bar reaches from the "
+            "lowest to the highest. Dotted: the score of the best strategy without memory. Dots at "
+            "both ends of a bar and none between them are seeds that either found the solution or "
+            f"did not; a mean would show neither.{when}{note(looks)}"
         ),
         alternative=_measured("Median test score.", medians, "test/score"),
         data=runs[["trial", *GROUP, "seed", "outcome", "test/score", "chance_score"]],
@@ -124,7 +125,18 @@ def _test_score(runs: pd.DataFrame, looks: Looks) -> Shown:
     )
 
 
-def _learning_curves(runs: pd.DataFrame, history: pd.DataFrame, looks: Looks) -> Shown:
+_STOPPED = (
+    " Trials that stop when solved stop at different steps, so scores above the threshold are not "
+    "to be ranked."
+)
+
+
+def _learning_curves(
+    runs: pd.DataFrame, history: pd.DataFrame, looks: Looks, foreign: Foreign | None
+) -> Shown:
+    stops = "A trial stops once it has solved its task; from there on it is"
+    if foreign is not None:
+        stops = "A run that ended sooner than others of its group is"
     last = history.dropna(subset="validation/score").groupby(["trial", *GROUP], sort=False)
     ends = last["validation/score"].last().groupby(GROUP, sort=False).median().reset_index()
     return Shown(
@@ -132,12 +144,11 @@ def _learning_curves(runs: pd.DataFrame, history: pd.DataFrame, looks: Looks) ->
         title="Learning curves",
         caption=(
             "Validation score by training step: a thin line is a seed, a thick one the median of "
-            "an arm's seeds, the band holds their middle half. A trial stops once it has solved "
-            "its task; from there on it is carried forward at its last score, thin and dashed, and "
-            "a median is faint once all its seeds have stopped. A curve that lies on the dotted "
-            "chance line has learnt nothing that needs memory; a late, steep rise is a solution "
-            "found late. Where all trials of a panel have stopped, it ends: mind the steps below "
-            f"it.{_outer(runs)}{note(looks)}"
+            f"an arm's seeds, the band holds their middle half. {stops} carried forward at its "
+            "last score, thin and dashed, and a median is faint once all its seeds have stopped. A "
+            "curve that lies on the dotted chance line has learnt nothing that needs memory; a "
+            "late, steep rise is a solution found late. Where all trials of a panel have stopped, "
+            f"it ends: mind the steps below it.{_outer(runs)}{note(looks)}"
         ),
         alternative=_measured("Median of the last validation score.", ends, "validation/score"),
         data=history[["trial", *GROUP, "seed", "step", "validation/score"]],

@@ -116,6 +116,11 @@ def test_the_command_writes_the_same_report_for_them(project: Path) -> None:
         "longdep report --logs project --arm config.model.name",
     ):
         assert line.replace("_", "\\_") in text, line
+    assert "The last value of val_acc of each run: small dots" in text.replace("\\", "")
+    for wrong in ("Score on the test split", "A trial stops once", "was not checked.", "| torch |"):
+        assert wrong not in text
+    listed = [line.split()[1] for line in text.splitlines() if "complete |" in line]
+    assert listed[0] == "resumed" and text.index("| empty |") < text.index("| gru0 |")
     page = Path("reports/project/index.html").read_text()
     assert 'id="foreign' in page and "The logs do not state how the arms were trained." in page
     data = pd.read_csv("reports/project/tables/comparison.csv")
