@@ -14,6 +14,8 @@ from lightning_modules.data import batch_at
 from lightning_modules.refusal import RefusedError
 from lightning_modules.training import Training
 
+HARNESS, DATA = "harness, ", "data, "
+
 
 def load_of_machine() -> Row:
     """Give how many processes wanted a core in the last minute: what else ran, before the rest."""
@@ -44,14 +46,14 @@ def harness(trial: Trial, rounds: int) -> Iterator[Row]:
     rounds_of = zip(times["fitted"], times["nothing"], times["bare"], strict=True)
     added = [1e3 * (whole - start - bare * 49 / 50) / 49 for whole, start, bare in rounds_of]
     value, low, high = spread([a / 5 for a in added])
-    where = f"{trial.task} lag {trial.lag}"
-    yield Row(f"harness, of a 5 ms step ({where})", value, low, high, "share", 0.15)
+    yield Row(f"{HARNESS}{trial.task} {trial.lag}", value, low, high, "share", 0.15)
 
 
 def data(trial: Trial, rounds: int) -> Iterator[Row]:
     """Time what making a batch costs, against the step that it is for.
 
-    The goal is for tasks of long sequences, of which a step takes milliseconds.
+    The goal is for long sequences, of which a step takes milliseconds, of tasks that draw them
+    and have no set of data to look into.
     """
     training = _training(trial)
     stream = iter(training.data.train_dataloader())
@@ -69,9 +71,9 @@ def data(trial: Trial, rounds: int) -> Iterator[Row]:
     times = in_turns({"steps": steps, "batches": batches}, rounds)
     pairs = zip(times["batches"], times["steps"], strict=True)
     value, low, high = spread([a / (a + b) for a, b in pairs])
-    goal = 0.05 if trial.lag >= 100 else None
-    where = f"{trial.task} lag {trial.lag}, {trial.arm.label}"
-    yield Row(f"data, of a step ({where})", value, low, high, "share", goal)
+    is_drawn = training.data.task.space == "large"
+    goal = 0.05 if trial.lag >= 100 and is_drawn else None
+    yield Row(f"{DATA}{trial.task} {trial.lag}", value, low, high, "share", goal)
 
 
 def at_lag(trials: list[Trial], lag: int) -> list[Trial]:

@@ -13,11 +13,11 @@ KNOWN = {
         "each worker has W&B's own process beside it, and the launcher is a third: on a machine "
         "of two cores they take turns with what trains"
     ),
-    "data, of a step": (
+    "data, ": (
         "a batch is made by numpy, whose generator is set to the batch's number anew each time, "
         "whatever the length, and then the sequences"
     ),
-    "probes at each validation, of a trial": (
+    "probes, of a trial": (
         "each probe walks the network in float64 on a copy, with gradients; a validation is one "
         "pass without"
     ),

@@ -25,11 +25,11 @@ def reading(study: Study, rounds: int) -> Iterator[Row]:
         began = time.perf_counter()
         log = tracking.render(Path(scratch), trial, {}, rows, {"outcome": "unsolved"})
         rate = ROWS / (time.perf_counter() - began)
-        what = "writing a log and reading it back, rows"
+        what = "log written and read back, rows"
         yield Row(what, rate, rate, rate, "per second", is_more_better=True)
         times = in_turns({"read": lambda: wandb_log.read(log)}, rounds)["read"]
     value, low, high = spread([ROWS / seconds for seconds in times])
-    yield Row("reading a log, rows", value, low, high, "per second", is_more_better=True)
+    yield Row("log read, rows", value, low, high, "per second", is_more_better=True)
 
 
 def reporting(study: Study, seeds: int) -> Iterator[Row]:

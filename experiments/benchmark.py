@@ -69,13 +69,20 @@ class Grid:
     rounds: int
     trials: int
     pairs: int
+    probed: int = 4
     members: int = 8
     seeds: int = 1
 
 
 QUICK = Grid(hidden=(32, 128), lengths=(200,), rounds=5, trials=12, pairs=8)
 FULL = Grid(
-    hidden=(32, 64, 128, 256), lengths=(50, 200, 800), rounds=7, trials=40, pairs=40, seeds=5
+    hidden=(32, 64, 128, 256),
+    lengths=(50, 200, 800),
+    rounds=7,
+    trials=40,
+    pairs=40,
+    probed=12,
+    seeds=5,
 )
 LOOP_GOALS = {32: 0.35, 128: 0.7}
 FLOP_GOALS = {32: 1.6, 128: 1.2}

@@ -54,7 +54,7 @@ def bench(
         *(("data", bench_harness.data(trial, grid.rounds)) for trial in (*longest.values(), *far)),
         ("trials an hour", bench_trials.trials_an_hour(study, grid.trials)),
         ("kernel and loop", bench_trials.with_and_without_kernel(study, grid.pairs)),
-        ("probes", bench_trials.with_and_without_probes(study, grid.pairs)),
+        ("probes", bench_trials.with_and_without_probes(study, grid.probed)),
         ("cohort", bench_trials.cohort_and_single(study, grid.members)),
         ("logs", bench_reports.reading(study, grid.rounds)),
         ("report", bench_reports.reporting(study, grid.seeds)),
@@ -71,6 +71,8 @@ def bench(
         say(line, style="dim")
     console.print()
     console.print(_others([row for row in rows if not row.where]))
+    for line in MEANINGS:
+        say(line, style="dim")
     missed = [row for row in rows if row.is_met is False]
     goals = [row for row in rows if row.goal is not None]
     say(f"{len(goals) - len(missed)} of {len(goals)} goals are met")
@@ -90,6 +92,12 @@ COLUMNS = {
     "per FLOP, of torch's LSTM": ("/ FLOP", "per FLOP, over torch's LSTM"),
 }
 """What stands over a column, so that a row fits a line of 80 letters, and what it means."""
+
+
+MEANINGS = (
+    "harness: what is around a step, of 5 ms; data: making a batch, of a step",
+    "probes: three at each validation, of a trial; cohort: its speed over single trials",
+)
 
 
 def _steps(rows: list[Any]) -> Table:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from experiments.study import Trial
-from lightning_modules import registry
+from lightning_modules import registry, walk
 from lightning_modules.network import Network
 from lightning_modules.probes.base import Probe, Row, first
 from lightning_modules.tasks.base import Batch, Task
@@ -40,18 +40,19 @@ class Probing:
     ) -> dict[str, Any]:
         """Measure what is due, and give it as it stands in a row of the log."""
         now = {name for name, holds in (("validation", is_validated), ("end", is_over)) if holds}
+        # What is large is kept before the training and after it.
+        is_kept = is_over or step == 0
         found: dict[str, Any] = {}
-        for probing in self._plan:
-            is_named = step in probing.at or (step == 0 and "start" in probing.at)
-            if not (is_named or now.intersection(probing.at)):
-                continue
-            probe = self._probes[probing.probe]
-            if probe.why_not(network):
-                continue
-            # What is large is kept before the training and after it.
-            is_kept = is_over or step == 0
-            rows = [r for r in probe.measure(network, self._batch) if is_kept or not r.is_detail]
-            found |= named(probing.probe, rows)
+        with walk.shared():
+            for probing in self._plan:
+                is_named = step in probing.at or (step == 0 and "start" in probing.at)
+                if not (is_named or now.intersection(probing.at)):
+                    continue
+                probe = self._probes[probing.probe]
+                if not probe.why_not(network):
+                    measured = probe.measure(network, self._batch)
+                    rows = [row for row in measured if is_kept or not row.is_detail]
+                    found |= named(probing.probe, rows)
         return found
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,24 @@ class Mine(Recurrent):
 '''
 
 
-def longdep(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def longdep(folder: Path, *arguments: str) -> Done:
+    """Run a command in this process: in one of its own it would first import for seconds."""
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(app, list(arguments), prog_name="longdep")
+    return Done(done.exit_code, done.stdout, done.stderr)
+
+
+def process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does."""
     return subprocess.run(
         [*LONGDEP, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -58,7 +76,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the small study has been run once."""
     folder = tmp_path_factory.mktemp("ran")
     (folder / "small.py").write_text(STUDY)
-    done = longdep(folder, "run", "small.py")
+    done = process(folder, "run", "small.py")
     assert done.returncode == 0, done.stderr
     assert "4/4 trials" in done.stdout
     return folder
@@ -195,11 +213,9 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(tmp_path: Path) -
 
 
 def refused(folder: Path, *arguments: str) -> str:
-    """Run a command in this process (one of its own takes a second), and give its one line."""
     before = sorted(folder.rglob("*"))
-    with contextlib.chdir(folder):
-        done = CliRunner().invoke(app, list(arguments), prog_name="longdep")
-    assert done.exit_code == 2, done.stdout + done.stderr
+    done = longdep(folder, *arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert sorted(folder.rglob("*")) == before, "something was created"

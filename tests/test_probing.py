@@ -13,12 +13,15 @@ from small import small_study
 from typer.testing import CliRunner
 
 from analysis import probe_frames, sources
+from experiments import probing as probes
 from experiments import trial as trials
 from experiments.cli import app
 from experiments.durable import read_rows
 from experiments.folder import StudyFolder
 from experiments.measuring import finished
+from experiments.preparing import prepare
 from experiments.study import Arm, Probing, Recipe, Study, Trial
+from lightning_modules import walk
 from lightning_modules.probes.gates import Gates
 
 PROBES = (
@@ -103,6 +106,38 @@ def test_each_probe_measures_at_its_times_and_a_kill_changes_no_row(tmp_path: Pa
         assert report["outcome"] == "interrupted"
     trials.run(trial, place)
     assert rows_of(tmp_path / "parts", trial) == rows
+
+
+def test_probes_that_measure_at_one_time_share_one_walk_and_measure_as_each_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("gates", "gradient_reach", "dead_units")
+    every = tuple(Probing(probe=name, at=("validation",)) for name in names)
+    (trial, *_) = study(probes=every).trials()
+    network, data = prepare(trial)
+    batch = data.evaluation("validation")
+    walks: list[int] = []
+    honest = walk.Walker.walk
+
+    def counted(self: walk.Walker, *given: Any) -> walk.Walk:
+        walks.append(1)
+        return honest(self, *given)
+
+    monkeypatch.setattr(walk.Walker, "walk", counted)
+
+    def values(plan: tuple[Probing, ...]) -> dict[str, Any]:
+        probing = probes.Probing(trial.model_copy(update={"probes": plan}), data.task, batch)
+        return probing.values(network, 25, is_validated=True, is_over=False)
+
+    together = values(every)
+    assert len(walks) == 1
+    assert together == {k: v for one in every for k, v in values((one,)).items()}
+    # Weights that have changed are walked over anew.
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1.5)
+    changed = values(every)
+    assert changed.keys() == together.keys() and changed != together
 
 
 def test_a_study_of_no_steps_is_measured(tmp_path: Path) -> None:
