@@ -204,9 +204,9 @@ def _board(lines: list[Line]) -> Table:
     cells = pd.DataFrame(
         {
             "finding": [plain(each.reproduces.finding, 200) for each in lines],
+            "verdict": [each.verdict for each in lines],
             "source": [plain(each.reproduces.source, 200) for each in lines],
             "tag": [plain(each.reproduces.tag, 4) for each in lines],
-            "verdict": [each.verdict for each in lines],
         }
     )
     return Table("scoreboard", "Paper says, we get", cells)
