@@ -214,7 +214,7 @@ def _board(lines: list[Line]) -> Table:
 
 def _errors() -> Table:
     cells = pd.DataFrame(ERRORS, columns=["where", "what", "consequence"])
-    return Table("errors", "Errors and traps in print", cells)
+    return Table("errors", "Where, what, and what follows", cells)
 
 
 def _markdown(lines: list[Line], told: str) -> str:
