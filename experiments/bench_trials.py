@@ -127,7 +127,7 @@ def _longer(trial: Trial, seed: int, rows: int = 8) -> Trial:
 
 
 def cohort_and_single(study: Study, members: int) -> Iterator[Row]:
-    """Run `members` seeds of one group one by one and as a cohort, by the kernel and without."""
+    """Run `members` seeds of one group one by one and as a cohort: by the kernel, and stacked."""
     (one, *_) = [t for t in study.trials() if t.arm.label == study.resolved_arms[-1].label]
     single = [_longer(one, seed, rows=4) for seed in range(members)]
     together = [trial.model_copy(update={"cohort": members}) for trial in single]
@@ -142,7 +142,7 @@ def cohort_and_single(study: Study, members: int) -> Iterator[Row]:
                 began = time.perf_counter()
                 _run(local, chosen, folder)
                 taken.append(time.perf_counter() - began)
-        by = "kernel" if compiled else "no compiler"
+        by = "kernel" if compiled else "stacked"
         ratio = taken[0] / taken[1]
         what = f"cohort of {members} / single, {by}"
         yield Row(what, ratio, ratio, ratio, "ratio", is_more_better=True)

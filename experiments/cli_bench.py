@@ -96,7 +96,7 @@ COLUMNS = {
 
 MEANINGS = (
     "harness: what is around a step, of 5 ms; data: making a batch, of a step",
-    "probes: three at each validation, of a trial; cohort: its speed over single trials",
+    "probes: three at each validation, of a trial; cohort: speed over single trials",
 )
 
 
