@@ -47,11 +47,11 @@ def shown(said: pd.DataFrame) -> list[Table]:
         texts: list[str] = []
         drawn: list[Markup] = []
         breaks: list[int] = []
-        for at, example in here.groupby("test_lag", sort=False):
+        for _, example in here.groupby("test_lag", sort=False):
             if names:
                 breaks.append(len(names))
             source, target = (json.loads(example[key].iloc[0]) for key in ("source", "target"))
-            for name, words in ((f"source, {at} words", source), ("target", target)):
+            for name, words in ((f"source, {len(source)} words", source), ("target", target)):
                 names.append(name)
                 texts.append(" ".join(map(_short, words)))
                 drawn.append(Markup(" ").join(map(_short, words)))
