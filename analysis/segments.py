@@ -139,7 +139,7 @@ def flatten(rows: list[Row], size: int) -> None:
         return found
 
     for number, row in enumerate(rows):
-        if any(map(_is_nested, row.values())):
+        if dict in map(type, row.values()):
             with contextlib.suppress(OverflowError, RecursionError):
                 rows[number] = flat(row, "")
 
@@ -216,6 +216,8 @@ def _unknown(path: Path) -> Run:
 def _with_tables(log: Log, files: Path) -> list[Row]:
     """Put the tables that lie beside the log into the rows which name them."""
     for row in log.history:
+        if dict not in map(type, row.values()):
+            continue
         for key, value in row.items():
             if isinstance(value, dict) and value.get("_type") == "table-file":
                 row[key] = _table(value, files)
