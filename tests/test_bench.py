@@ -13,7 +13,7 @@ from small import RECIPE, small_study
 from typer.testing import CliRunner
 
 from analysis import bench_figure
-from experiments import bench_reasons, benchmark, cli, cli_bench, loading
+from experiments import bench_reasons, bench_reports, benchmark, cli, cli_bench, loading
 from experiments.benchmark import Grid, Row
 from lightning_modules import registry
 
@@ -120,6 +120,7 @@ def test_it_runs_and_writes_what_it_measured(
 ) -> None:
     little = Grid(hidden=(8,), lengths=(5,), rounds=2, trials=2, pairs=2, members=2, probed=2)
     monkeypatch.setattr(benchmark, "QUICK", little)
+    monkeypatch.setattr(bench_reports, "ROWS", 200)
     # What is run is the whole command; on how much, is what takes the time.
     study = small_study(recipe=RECIPE.but(steps=20, validation_every=5))
     monkeypatch.setattr(loading, "load", lambda name: study)
