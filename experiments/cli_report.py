@@ -55,7 +55,9 @@ def report(
     ] = None,
     server: Annotated[
         str | None,
-        typer.Option("--wandb", metavar="ENTITY/PROJECT", help="As --logs, from a W&B server."),
+        typer.Option(
+            "--wandb", metavar="ENTITY/PROJECT", help="As --logs, of a W&B server; same options."
+        ),
     ] = None,
     arm: Annotated[
         str | None, typer.Option("--arm", metavar="KEY", help="For --logs: what is compared.")
