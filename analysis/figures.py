@@ -3,6 +3,8 @@
 Here stand those against the lag and the cost, one panel per task; those over training steps are in
 `analysis.curves`, and importable from here. `arms` is the order of the study's arms, which decides
 their looks, or the looks; without it, the order is that of the frame.
+
+Longer than a file should be: each figure is a function, and what they share stands below.
 """
 
 from collections.abc import Sequence

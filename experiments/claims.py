@@ -1,4 +1,8 @@
-"""Claims: comparisons that a study states before it runs, and the report judges. Knows no torch."""
+"""Claims: comparisons that a study states before it runs, and the report judges. Knows no torch.
+
+Longer than a file should be: every form of claim is declared, refused and said in words in one
+place.
+"""
 
 import ast
 import itertools

@@ -1,4 +1,7 @@
-"""Encoder and decoder against slow references: what is begun from what, attention, padding."""
+"""Encoder and decoder against slow references: what is begun from what, attention, padding.
+
+Longer than a file should be: every way to join two networks has its slow reference.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""A W&B server as a source: wandb's own client against a server on this machine."""
+"""A W&B server as a source: wandb's own client against a server on this machine.
+
+Longer than a file should be: the server that answers is started once, and every query has its test.
+"""
 
 import json
 import math
