@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command(rich_help_panel="Studies")
 def bench(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two sizes and one length; under three minutes.")
+        bool, typer.Option("--quick", help="Two sizes and one length; about four minutes.")
     ] = False,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where JSON and figure go.")
