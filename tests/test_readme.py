@@ -32,11 +32,13 @@ PATTERNS = {
     "longdep run quick --seeds 10 --extend": ["longdep run --help"],
     "longdep bench --quick": ["longdep bench --help"],
     "longdep run repro": ["longdep run --help"],
+    "longdep logs --wandb my-team/speech": ["longdep logs --help"],
     "longdep report repro": ["longdep report repro"],
 }
 """Commands with a place to fill in, without an end or with a long one, as they are run; the first
-is run for every command. tests/test_bench.py, test_serving.py and test_extending.py run
-what is only asked for help here, and test_cli_lines.py asks every command for its help."""
+is run for every command. tests/test_bench.py, test_serving.py, test_extending.py and
+test_wandb_server.py run what is only asked for help here, and test_cli_lines.py asks every
+command for its help."""
 
 SMALLER = {
     "experiments/studies/quick.py": {"seeds=5": "seeds=1", "steps=700": "steps=50"},

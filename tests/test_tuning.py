@@ -9,6 +9,7 @@ import math
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
@@ -421,6 +422,7 @@ def test_two_launchers_at_once_and_one_that_is_killed_come_to_one_choice(tmp_pat
     tuning_folder = StudyFolder(tmp_path / "runs/small/tuning")
     while not (tuning_folder.file.exists() and list(tuning_folder.path.glob("*/result.json"))):
         assert killed.poll() is None
+        time.sleep(0.05)
     killed.kill()
     killed.wait()
     both = [subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE) for _ in range(2)]
