@@ -63,17 +63,18 @@ def kinds(study: Study) -> pd.DataFrame:
     for arm in study.arms:
         rest = dataclasses.replace(arm, **FREE)  # type: ignore[arg-type]
         families.setdefault(repr(rest), []).append(arm)
-    found: list[tuple[str, str, Arm]] = []
+    found: list[tuple[str, Arm]] = []
     for family in families.values():
         for wiring in dict.fromkeys(arm.wiring for arm in family if arm.layers > 1):
             of_kind = [arm for arm in family if arm.layers == 1 or arm.wiring == wiring]
             if len({arm.layers for arm in of_kind}) > 1:
-                found += [(wiring, arm.architecture, arm) for arm in of_kind]
-    several = len({row[:2] for row in found}) > len({row[0] for row in found})
+                found += [(wiring, arm) for arm in of_kind]
+    pairs = {(wiring, arm.architecture) for wiring, arm in found}
+    several = len(pairs) > len({wiring for wiring, _ in pairs})
     return pd.DataFrame(
         [
             (f"{arm.architecture}, {wiring}" if several else wiring, arm.label, arm.layers)
-            for wiring, _, arm in found
+            for wiring, arm in found
         ],
         columns=["kind", "label", "layers"],
     )

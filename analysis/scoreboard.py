@@ -8,7 +8,7 @@ little evidence. The claims were recorded when the study began.
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,10 @@ class Line:
     @property
     def cost(self) -> str:
         """What its trials took to train."""
-        is_trained = self.minutes == self.minutes
-        return f"{self.trials} trials" + (f", {self.minutes:.0f} min of training" if is_trained
-                                          and self.minutes >= 1 else "")  # fmt: skip
+        if self.entry.folder is None:
+            return NOT_RUN
+        trained = f", {self.minutes:.0f} min of training" if self.minutes >= 1 else ""
+        return f"{self.trials} trials{trained}"
 
     @property
     def got(self) -> Table | None:
@@ -128,8 +129,7 @@ def line(entry: Entry) -> Line:
         probes=frames.probes,
     )
     # What was recorded when the study began stands, whatever its file says by now.
-    kept = Entry(entry.study, frames.study.reproduces or entry.reproduces, entry.folder,
-                 entry.report)  # fmt: skip
+    kept = replace(entry, reproduces=frames.study.reproduces or entry.reproduces)
     counts = f"{len(frames.ledger.done)} of {frames.ledger.planned}"
     return Line(kept, verdict(claims, frames), claims, counts, _minutes(frames))
 

@@ -79,8 +79,7 @@ def plan(
     """
     from experiments import planning
 
-    for name in opening.each(study):
-        declared, folder = opening.declared(name, out, add, allow, seeds)
+    for name, declared, folder in opening.every(study, out, add, allow, seeds):
         _name(name, study)
         planning.show(declared, folder, workers)
 
@@ -139,8 +138,7 @@ def run(
         is_stale_kept=keep_stale,
     )
     has_failed = False
-    for name in opening.each(study):
-        declared, folder = opening.declared(name, out, add, allow, seeds)
+    for name, declared, folder in opening.every(study, out, add, allow, seeds, only):
         _name(name, study)
         try:
             is_done = launch.run(declared, folder)

@@ -82,6 +82,30 @@ def each(reference: str) -> list[str]:
     return [name for name in loading.names() if name.startswith(reproducing.PREFIX)]
 
 
+def every(
+    reference: str,
+    out: Path | None,
+    add: list[str] | None,
+    allow: list[str] | None,
+    seeds: int | None,
+    only: list[str] | None = None,
+) -> list[tuple[str, Study, StudyFolder]]:
+    """Find the studies that a name stands for, each with its folder, before any is run.
+
+    Raises
+    ------
+    StudyError
+        As `declared`, and when what goes with one study is asked of a collection.
+    """
+    names = each(reference)
+    if names == [reference]:
+        return [(reference, *declared(reference, out, add, allow, seeds))]
+    for option, value in (("--only", only), ("--add", add)):
+        if value:
+            raise StudyError(f"{option} goes with one study: {', '.join(names)}")
+    return [(n, *declared(n, out and out / n, None, allow, seeds)) for n in names]
+
+
 def _with_arm(study: Study, reference: str) -> Study:
     try:
         # Resolved, as the study's are: one and the same file may be named in several ways.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 from page_reader import Page
 from planting import Fate, plant
 from pydantic import ValidationError
@@ -18,8 +19,9 @@ from analysis.study_file import Reproduces, read_study
 from experiments import loading, opening
 from experiments.cli import app
 from experiments.folder import StudyFolder
+from experiments.launching import Launch
 from experiments.reproducing import Reproduces as Declared
-from experiments.study import Claim
+from experiments.study import Claim, Study
 
 SAID = {
     "finding": "Gates solve what plain <b>nets</b> do not",
@@ -100,6 +102,31 @@ def test_every_study_of_the_collection_says_what_it_reproduces() -> None:
         study = loading.load(name)
         assert study.name == name and study.reproduces is not None and study.claims
         assert not {0, 1, 2} & set(study.seeds), f"{name}: seeds of the pilots"
+
+
+def test_one_study_of_the_collection_that_fails_leaves_the_others_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[tuple[str, Path]] = []
+
+    def launched(self: Launch, study: Study, folder: StudyFolder) -> bool:
+        run.append((study.name, folder.path))
+        if len(run) == 2:
+            raise typer.Exit(1)
+        return True
+
+    monkeypatch.setattr(Launch, "run", launched)
+    done = CliRunner().invoke(app, ["run", "repro", "--out", str(tmp_path)])
+    assert run == [(name, tmp_path / name) for name in opening.each("repro")]
+    assert (
+        done.exit_code == 1 and done.output.count("report: longdep report repro_") == len(run) - 1
+    )
+
+
+@pytest.mark.parametrize("line", [["run", "repro", "--only", "arm=lstm"], ["status", "repro"]])
+def test_what_goes_with_one_study_is_not_asked_of_all(line: list[str]) -> None:
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 2 and "one study: repro_" in " ".join(done.output.split())
 
 
 def test_what_is_reproduced_is_recorded_and_read(tmp_path: Path) -> None:
