@@ -128,7 +128,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["stacked"], indirect=True)
 def test_eight_members_equal_eight_single_trials_over_200_steps(way: str) -> None:
     declared = {"steps": 200, "validation_every": 10, "stop": "budget"}
     ours = [member(seed, **declared) for seed in SEEDS]

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from lightning_modules import registry
 from lightning_modules.architectures.base import Recurrent, State
-from lightning_modules.kernel import building
 from lightning_modules.kernel.compiler import compiler
 from lightning_modules.kernel.running import Kernel, kernel_for
 
@@ -108,14 +107,7 @@ def test_a_random_step_has_a_kernel_that_is_the_loop(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20, 200))
-def test_many_a_random_step_has_a_kernel_that_is_the_loop(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Those above are built as a user's are; here, formulas are looked at, and half of the time
-    # would be the compiler's.
-    monkeypatch.setattr(
-        building, "FLAGS", tuple("-O0" if f == "-O2" else f for f in building.FLAGS)
-    )
+def test_many_a_random_step_has_a_kernel_that_is_the_loop(seed: int) -> None:
     assert_the_kernel_is_the_loop(RandomStep(3, 18, seed=seed), 3, 4, torch.float64)
 
 
