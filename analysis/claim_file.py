@@ -1,6 +1,7 @@
 """What study.json says of a claim, as a frozen type."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from analysis.json_file import Object
@@ -8,7 +9,9 @@ from analysis.json_file import Object
 QUANTITIES = ("solve_rate", "steps_to_solve", "test/score", "test/loss")
 RELATIONS = ("more", "less", "at least", "at most", "equivalent within")
 SCALES = ("difference", "ratio")
-"""What a claim may say; besides these quantities, those of probes."""
+"""What a claim may say; besides these quantities, those of probes, and of tests at other lags."""
+
+AT_A_LAG = re.compile(r"test/[1-9][0-9]{0,17}/(score|loss)")
 
 MOST_CLAIMS = 1000
 """Each is tested, some by many draws: more would keep a report busy for hours."""
@@ -18,9 +21,9 @@ MOST_CLAIMS = 1000
 class Claim:
     """Stated in advance: what `on` names is, with `arm`, in this `relation` to `than`.
 
-    Pooled over what is None. The other side is an arm, on another task or at another lag where
-    these say so, or the number `value`. `threshold` is what their difference, or ratio (`scale`),
-    is held against.
+    Pooled over what is None. The other side is an arm, on another task, at another lag or at
+    another lag of the test where these say so, or the number `value`. `threshold` is what their
+    difference, or ratio (`scale`), is held against.
     """
 
     arm: str
@@ -35,6 +38,7 @@ class Claim:
     relation: str = "more"
     scale: str = "difference"
     threshold: float = 0.0
+    than_on: str | None = None
 
 
 def read_claims(study: Object) -> tuple[Claim, ...]:
@@ -52,9 +56,10 @@ def read_claims(study: Object) -> tuple[Claim, ...]:
 
 
 def _claim(claim: Object) -> Claim:
-    on = claim.take("on", str)
-    if on not in QUANTITIES and not on.startswith("probe/"):
-        raise claim.error("on", f"{on!r:.60}; known: {', '.join(QUANTITIES)}, probe/...")
+    on = _quantity(claim, "on", claim.take("on", str))
+    than_on = claim.maybe("than_on", str)
+    if than_on is not None and measure_of(_quantity(claim, "than_on", than_on)) != measure_of(on):
+        raise claim.error("than_on", f"{than_on!r:.60} is not what {on!r:.60} is held against")
     value = claim.maybe("value", float)
     relation, scale = claim.maybe("relation", str) or "more", claim.maybe("scale", str)
     if relation not in RELATIONS:
@@ -82,4 +87,17 @@ def _claim(claim: Object) -> Claim:
         relation=relation,
         scale=scale,
         threshold=threshold,
+        than_on=than_on,
     )
+
+
+def measure_of(on: str) -> str:
+    """Give the measure of a claim on a test, whose sides may be at two lags; else all it is on."""
+    return on.rpartition("/")[2] if on in QUANTITIES[2:] or AT_A_LAG.fullmatch(on) else on
+
+
+def _quantity(claim: Object, key: str, on: str) -> str:
+    if on not in QUANTITIES and not on.startswith("probe/") and not AT_A_LAG.fullmatch(on):
+        known = f"{', '.join(QUANTITIES)}, test/<lag>/score, test/<lag>/loss, probe/..."
+        raise claim.error(key, f"{on!r:.60}; known: {known}")
+    return on

@@ -133,4 +133,5 @@ def _number(row: Row, value: float) -> str:
         return "more than the budget" if row["on"] == "steps_to_solve" else f"{value:g}"
     if row["on"] == "steps_to_solve":
         return f"{value:,.0f}"
-    return f"{value:.3f}" if row["on"] == "test/score" else f"{value:.3g}"
+    is_score = str(row["on"]).startswith("test/") and str(row["on"]).endswith("/score")
+    return f"{value:.3f}" if is_score else f"{value:.3g}"

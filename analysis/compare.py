@@ -72,11 +72,12 @@ def judge(
 ) -> pd.DataFrame:
     """Judge claims: those on solve rates by the rates of all groups (arm, task, lag, n, solved).
 
-    Those on anything else need `runs` and, where they are on a probe, `probes`. Gives `COLUMNS`, a
-    row per claim: what was found on either side (counts of solved trials, or means over groups),
-    `effect` with its interval, the test and its p, p after Holm, and the verdict: supported,
-    contradicted, too few seeds to tell (`remedy` says how many would do, or why none would),
-    withheld (`is_complete` is false: while trials are missing nothing is judged), or no data.
+    Those on anything else need `runs`, with a column for each other lag of the test that they name,
+    and, where they are on a probe, `probes`. Gives `COLUMNS`, a row per claim: what was found on
+    either side (counts of solved trials, or means over groups), `effect` with its interval, the
+    test and its p, p after Holm, and the verdict: supported, contradicted, too few seeds to tell
+    (`remedy` says how many would do, or why none would), withheld (`is_complete` is false: while
+    trials are missing nothing is judged), or no data.
     """
     judged = []
     for claim in claims:
@@ -222,7 +223,7 @@ def _compared(
         arm = values.of(claim.on, runs, measured, claim.arm, here)
         than = None
         if claim.value is None:
-            than = values.of(claim.on, runs, measured, claim.than, there)
+            than = values.of(claim.than_on or claim.on, runs, measured, claim.than, there)
         if arm is not None and (than is not None or claim.value is not None):
             sides.append((arm, than))
     row["groups"] = len(sides)

@@ -75,7 +75,11 @@ def gather(frames: Frames, progress: Progress | None = None) -> Contents:
     ledger, study = frames.ledger, frames.study
     rates = estimate.solve_rates(frames.runs)
     verdicts = compare.judge(
-        rates, study.claims, is_complete=not ledger.open, runs=frames.runs, probes=frames.probes
+        rates,
+        study.claims,
+        is_complete=not ledger.open,
+        runs=frames.runs_with_tests,
+        probes=frames.probes,
     )
     if progress is not None:
         progress("claims judged", len(verdicts), len(verdicts))

@@ -125,7 +125,7 @@ def line(entry: Entry) -> Line:
         estimate.solve_rates(frames.runs),
         frames.study.claims,
         is_complete=not frames.ledger.open,
-        runs=frames.runs,
+        runs=frames.runs_with_tests,
         probes=frames.probes,
     )
     # What was recorded when the study began stands, whatever its file says by now.

@@ -5,6 +5,7 @@
 | `steps_to_solve` | its steps; those of its budget where it did not solve | |
 | `test/score` | its score on the test split | 0: it failed, and no score is lower |
 | `test/loss` | its loss there | the largest loss of the comparison |
+| `test/<lag>/...` | the same at another lag of the test | the same |
 | `probe/...` | what the probe measured last | left out |
 
 Two arms are compared by their means (`differences`), steps up to the smaller budget of the two;
@@ -62,8 +63,10 @@ def of(on: str, runs: pd.DataFrame, probes: pd.DataFrame, arm: str, place: Place
     else:
         # What was trained to its end has a score, also where none counts as solved.
         here = here[(here["outcome"] != "measured") | (here["budget_steps"] > 0)]
+        if on not in here:
+            return None  # nothing was tested at this lag
         values = here[on].astype("float64")
-        worst = 0.0 if on == "test/score" else np.inf
+        worst = 0.0 if on.endswith("/score") else np.inf
         here = here.assign(value=values.where(np.isfinite(values), worst))
     if here.empty:
         return None

@@ -8,7 +8,7 @@ import ast
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     BeforeValidator,
@@ -34,26 +34,54 @@ WORDS = {
     "test/score": "test score",
     "test/loss": "test loss",
 }
-"""What a claim may be on, in words; besides it, on `probe/<name>/<quantity>`."""
+"""What a claim may be on, in words; besides it, on what `OTHERS` says."""
 
-SCORES = ("test/score", "test/loss")
-"""What says how well a trial did only where all trials run to the end."""
+OTHERS = ("test/<lag>/score", "test/<lag>/loss", "probe/<name>/<quantity>")
+"""On what a trial came to at a lag of `test_lags`, and on a number that a probe measured."""
+
+
+class Tested(NamedTuple):
+    """What a claim on a test is on: the score or the loss, at which lag; None: the trial's own."""
+
+    lag: int | None
+    measure: str
+
+
+def tested(on: str) -> Tested | None:
+    """Take apart what a claim is on, where it is on a test."""
+    match on.split("/"):
+        case ["test", "score" | "loss" as measure]:
+            return Tested(None, measure)
+        case ["test", lag, "score" | "loss" as measure] if lag.isdecimal() and lag[0] != "0":
+            return Tested(int(lag), measure)
+    return None
+
+
+def words(on: str) -> str:
+    """Say what a claim is on."""
+    found = tested(on)
+    if found is None or found.lag is None:
+        return WORDS.get(on, on)
+    return f"test {found.measure} at lag {found.lag}"
 
 
 class Group(Declaration):
     """The other side of a claim, where it is not the same place: what is left out is the claim's.
 
     `Claim(arm="lstm", lag=50, than=Group(lag=10), relation="less")`: less often at lag 50 than 10.
+    `on` names another lag of the test: `Claim(arm="lstm", on="test/100/score",
+    than=Group(on="test/score"), relation="less")`, a lower score at lag 100 than at its own.
     """
 
     arm: StrictStr | None = None
     task: StrictStr | None = None
     lag: Whole | None = None
+    on: StrictStr | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.arm is None and self.task is None and self.lag is None:
-            raise ValueError("name an arm, a task or a lag that is not the claim's own")
+        if all(value is None for _, value in self):
+            raise ValueError("name an arm, a task or a lag, or on=..., that is not the claim's own")
         return self
 
 
@@ -98,6 +126,7 @@ class Claim(Declaration):
     also be less; at least or at most, by an `amount` (0.2 more, or 2 times as much on the scale
     "ratio"; none: at least as much); or equivalent within an `amount` (a ratio of 1.25 means
     within 0.8 and 1.25). With a `Published` number the amount is its tolerance unless given.
+    What it is on may be a test at another lag than the trials', of `test_lags`: "test/100/score".
     """
 
     arm: StrictStr
@@ -126,8 +155,8 @@ class Claim(Declaration):
         parts = on.split("/")
         if parts[0] == "probe" and 3 <= len(parts) <= 5 and all(parts):
             return on
-        known = [*WORDS, "probe/<name>/<quantity>"]
-        if on not in WORDS:
+        known = [*WORDS, *OTHERS]
+        if on not in WORDS and tested(on) is None:
             raise ValueError(f"{on!r:.60}; known: {', '.join(known)}{registry.hint(on, known)}")
         return on
 
@@ -159,7 +188,14 @@ class Claim(Declaration):
             raise ValueError(f"against lag {group.lag}: at which lag? give the claim's own")
         if group.task is not None and self.task is None:
             raise ValueError(f"against {group.task}: on which task? give the claim's own")
-        if self.other == (self.arm, self.task, self.lag):
+        if group.on is not None:
+            here, there = tested(self.on), tested(group.on)
+            if here is None or there is None or here.measure != there.measure:
+                raise ValueError(
+                    f"{self.on} against {group.on:.60}: one measure at two lags of the test, as in "
+                    "on='test/100/score', than=Group(on='test/score')"
+                )
+        if (*self.other, self.other_on) == (self.arm, self.task, self.lag, self.on):
             raise ValueError(f"{self.arm} is held against itself")
 
     @property
@@ -169,6 +205,11 @@ class Claim(Declaration):
         if isinstance(than, Group):
             return than.arm or self.arm, than.task or self.task, than.lag or self.lag
         return (than if isinstance(than, str) else None), self.task, self.lag
+
+    @property
+    def other_on(self) -> str:
+        """What the other side is on: the same, but for another lag of the test."""
+        return (isinstance(self.than, Group) and self.than.on) or self.on
 
     @property
     def value(self) -> float | None:
@@ -208,12 +249,12 @@ class Claim(Declaration):
             if self.scale == "difference":
                 often = {"more": "more", "less": "less"}[self.relation]
                 return f"{self.arm} solves {often} often than {arm} ({place})"
-        words = WORDS.get(self.on, self.on)
-        subject = f"the {words} of {self.arm}" + ("" if is_plain else f" ({place})")
+        subject = f"the {words(self.on)} of {self.arm}" + ("" if is_plain else f" ({place})")
         if arm is None:
             object_ = f"{self.value:g}"
         else:
-            object_ = f"that of {arm}" + ("" if is_plain else f" ({_place(task, lag)})")
+            held = "that" if self.other_on == self.on else f"the {words(self.other_on)}"
+            object_ = f"{held} of {arm}" + ("" if is_plain else f" ({_place(task, lag)})")
         end = f" ({place})" if is_plain else ""
         if isinstance(self.than, Published):
             end = f", {self.than.source} [{self.than.tag}]{end}"
@@ -242,9 +283,10 @@ def check(
     lags: Mapping[str, Sequence[int]],
     stops: Mapping[str, str],
     probes: Sequence[str] = (),
+    test_lags: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Hold a claim against a study: its arms, its tasks with their lags, how its arms' trials stop,
-    and its probes.
+    """Hold a claim against a study: its arms, its tasks with their lags and other lags of the test,
+    how its arms' trials stop, and its probes.
 
     Raises
     ------
@@ -264,7 +306,11 @@ def check(
     if claim.task is not None and task is not None and lag is None:
         if not set(lags[claim.task]) & set(lags[task]):
             raise ValueError(f"claims: {claim.task} and {task} share no lag: name one of each")
-    if claim.on in SCORES:
+    for on, where in ((claim.on, claim.task), (claim.other_on, task)):
+        if found := tested(on):
+            _check_test(on, found.lag, [where] if where else list(lags), test_lags or {})
+    if tested(claim.on):
+        # At another lag too: how far a rule holds that is being learned hangs on when it stopped.
         for name in (claim.arm, *([arm] if arm else [])):
             if stops[name] == "solved":
                 raise ValueError(
@@ -283,6 +329,17 @@ def check(
         raise ValueError(
             f"claims: {claim.on} against a number is of one task and lag: name them, or lag='each'"
         )
+
+
+def _check_test(
+    on: str, lag: int | None, tasks: Sequence[str], test_lags: Mapping[str, Sequence[int]]
+) -> None:
+    """Refuse a lag at which not all of the tasks are tested."""
+    for task in tasks:
+        there = test_lags.get(task, ())
+        if lag is not None and lag not in there:
+            told = f"is tested at {', '.join(map(str, there))} besides" if there else "has none"
+            raise ValueError(f"claims: {on}: lag {lag} is no test lag; {task} {told} (test_lags)")
 
 
 def numbers_of(probe: str) -> list[str]:

@@ -88,6 +88,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "lag": claim.lag,
         "than_task": place(task),
         "than_lag": lag,
+        "than_on": claim.other_on,
         "value": claim.value,
         "relation": claim.relation,
         "scale": claim.scale,

@@ -193,8 +193,9 @@ class Study(Declaration):
         stops = {arm.label: arm.recipe.stop for arm in self.resolved_arms if arm.recipe}
         lags = {axis.task: axis.lags for axis in self.tasks}
         probes = [probing.probe for probing in self.probes]
+        tested = {axis.task: axis.test_lags for axis in self.tasks}
         for claim in self.claims or ():
-            check_claim(claim, list(stops), lags, stops, probes)
+            check_claim(claim, list(stops), lags, stops, probes, tested)
         for arm, axis in itertools.product(self.arms, self.tasks):
             if arm.looks_ahead and axis.constants.get("causal"):
                 raise ValueError(

@@ -33,8 +33,11 @@ PAPER = Published(value=0.17, tolerance=0.02, source="Author 2018, table 2", tag
 BUDGET = RECIPE.but(stop="budget")
 
 
+FURTHER = TaskAxis(task=TASK, lags=[4, 8], test_lags=[20, 50])
+
+
 def study(*claims: Claim, recipe: Recipe = BUDGET, **changes: Any) -> Study:
-    return small_study(claims=list(claims), recipe=recipe, **changes)
+    return small_study(**{"claims": list(claims), "recipe": recipe, "tasks": [FURTHER], **changes})
 
 
 WORDS: list[tuple[Claim, str]] = [
@@ -69,6 +72,15 @@ WORDS: list[tuple[Claim, str]] = [
               relation="equivalent within"),
         ("the test loss of rnn is 0.17 within 0.02, Author 2018, table 2 [R] "
         f"({TASK}, lag 8)"),
+    ),
+    (
+        Claim(arm="highway", than="rnn", on="test/50/score", relation="at least", amount=0.3),
+        "the test score at lag 50 of highway is at least that of rnn + 0.3 (all tasks, all lags)",
+    ),
+    (
+        Claim(arm="rnn", task=TASK, lag=8, on="test/20/loss", than=Group(on="test/loss"),
+              relation="at most", amount=0.05),
+        f"the test loss at lag 20 of rnn is at most the test loss of rnn + 0.05 ({TASK}, lag 8)",
     ),
 ]  # fmt: skip
 
@@ -109,6 +121,40 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: Claim(arm="rnn", lag=4, than=Group(lag=4)), "held against itself"),
     (lambda: Claim(arm="rnn", than=PAPER), "'equivalent within', 'at least' or 'at most'"),
     (lambda: Claim(arm="rnn", thann="lstm"), "did you mean 'than'"),
+    (lambda: Claim(**HELD, on="test/020/score"), "known: .*test/<lag>/score"),
+    (lambda: Claim(**HELD, on="test/20/exact"), "known: .*test/<lag>/score"),
+    (
+        lambda: Claim(arm="rnn", on="test/20/score", than=Group(on="test/loss")),
+        "test/20/score against test/loss: one measure at two lags of the test",
+    ),
+    (lambda: Claim(arm="rnn", than=Group(on="test/20/score")), "one measure at two lags"),
+    (
+        lambda: Claim(arm="rnn", on="test/20/score", than=Group(on="test/20/score")),
+        "held against itself",
+    ),
+    (
+        lambda: study(Claim(**HELD, on="test/30/score")),
+        r"lag 30 is no test lag; adding/arjovsky is tested at 20, 50 besides",
+    ),
+    (
+        lambda: study(Claim(arm="rnn", on="test/score", than=Group(on="test/51/score"))),
+        "lag 51 is no test lag",
+    ),
+    (
+        lambda: study(Claim(**HELD, on="test/20/score"), tasks=[TaskAxis(task=TASK, lags=[4, 8])]),
+        "has none",
+    ),
+    (
+        lambda: study(
+            Claim(**HELD, on="test/20/score"),
+            tasks=[FURTHER, TaskAxis(task="copy_memory/small", lags=[2])],
+        ),
+        "lag 20 is no test lag; copy_memory/small has none",
+    ),
+    (
+        lambda: study(Claim(**HELD, on="test/20/score"), recipe=RECIPE),
+        "test/20/score of highway, whose trials stop when solved",
+    ),
     (lambda: Group(), "name an arm, a task or a lag"),
     (lambda: Group(leg=4), "did you mean 'lag'"),
     (
@@ -157,7 +203,8 @@ def test_claims_are_written_and_read_and_old_ones_mean_what_they_meant(tmp_path:
     folder.reconcile(study(*(claim for claim, _ in WORDS)))
     read = read_study(folder.path).claims
     assert [claim.text for claim in read] == [words for _, words in WORDS]
-    assert [(c.than, c.value, c.than_lag, c.threshold) for c in read[4:]] == [
+    assert [c.than_on for c in read[-2:]] == ["test/50/score", "test/loss"]
+    assert [(c.than, c.value, c.than_lag, c.threshold) for c in read[4:7]] == [
         ("rnn", None, 4, 0.0),
         ("highway", None, None, 1.25),
         ("", 0.17, 8, 0.02),
@@ -183,6 +230,10 @@ STRANGE: list[tuple[dict[str, Any], str]] = [
     ({"value": 0, "scale": "ratio"}, "cannot be compared"),
     ({"than": "nobody"}, "no arm 'nobody'"),
     ({"than": 7}, "text expected"),
+    ({"on": "test/0/score"}, "known: solve_rate"),
+    ({"on": "test/score", "than_on": "test/9/loss"}, "is not what 'test/score' is held against"),
+    ({"than_on": "test/9/score"}, "is not what 'solve_rate' is held against"),
+    ({"on": "test/score", "than_on": "test/score/9"}, "known: solve_rate"),
 ]
 
 
@@ -297,6 +348,42 @@ def test_a_score_is_compared_in_pairs_of_one_seed_and_a_failure_scores_nothing()
     lost = judged(runs({("a", 1): LOW, ("b", 1): [*HIGH[:-1], np.nan]}, on="test/loss"),
                   on="test/loss", relation="less")  # fmt: skip
     assert lost["mean_arm"] == pytest.approx(np.mean([*HIGH[:-1], HIGH[-2]]))
+
+
+def test_a_claim_is_judged_at_the_lag_of_the_test_that_it_names() -> None:
+    far = {"test/50/score": [*HIGH - 0.3, *LOW], "test/90/score": [*HIGH, *HIGH]}
+    frame = runs({("b", 1): HIGH, ("a", 1): HIGH}).assign(**far)
+    assert judged(frame, on="test/score")["effect"] == pytest.approx(0)
+    row = judged(frame, on="test/50/score", relation="at least", threshold=0.3)
+    assert row["effect"] == pytest.approx(0.4) and row["verdict"] == "supported"
+    assert row["p"] == pytest.approx(2 / 2**6), "each of six pairs lies beyond the threshold"
+    assert judged(frame, on="test/20/score")["verdict"] == "no data"
+    # One arm at two lags: the same trials, in pairs.
+    itself = {"arm": "a", "than": "a", "on": "test/50/score", "than_on": "test/90/score"}
+    row = judged(frame, **itself, relation="less")
+    assert row["effect"] == pytest.approx(-0.7) and row["p"] == pytest.approx(2 / 2**6)
+    assert judged(frame, **itself, relation="more")["verdict"] == "contradicted"
+    # Who failed before the test scores nothing there.
+    lost = frame.assign(**{"test/50/score": [np.nan, *HIGH[1:] - 0.3, *LOW]})
+    assert judged(lost, on="test/50/score")["mean_arm"] == pytest.approx((HIGH[1:] - 0.3).sum() / 6)
+
+
+def test_a_study_is_judged_at_other_lags_of_its_test(tmp_path: Path) -> None:
+    """From the logs to the verdict: both sides alike at their own lag, apart at the other."""
+
+    def fate(arm: str, task: str, lag: int, seed: int) -> Fate:
+        score = (0.9 if arm == "gated" else 0.5) + 0.01 * seed
+        return Fate("solved", test_score=0.99, config={"test_lags": [20]},
+                    summary={"test/20/score": score, "test/20/loss": 0.1})  # fmt: skip
+
+    folder = plant(tmp_path / "s", fate, claims=[("gated", "plain", None, None)])
+    record = json.loads((folder / "study.json").read_text())
+    record["claims"][0] |= {"on": "test/20/score", "relation": "at least", "threshold": 0.3}
+    (folder / "study.json").write_text(json.dumps(record))
+    report.write(folder, tmp_path / "out", {}, has_pdf=False)
+    found = pd.read_csv(tmp_path / "out/tables/claims.csv").iloc[0]
+    assert found["verdict"] == "supported" and found["effect"] == pytest.approx(0.4)
+    assert "0.920 (n 5)" in (tmp_path / "out/report.md").read_text()
 
 
 def test_a_score_counts_where_none_is_called_solved_and_not_where_nothing_was_trained() -> None:
