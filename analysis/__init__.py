@@ -12,7 +12,8 @@ def load(study_dir: "str | os.PathLike[str]") -> "tuple[pd.DataFrame, pd.DataFra
 
     `runs` has a row per finished trial, `history` one per trial and evaluation; their columns stand
     in `analysis.sources`. Where trials are tested at other lags than their own, `runs` has columns
-    `test/<lag>/loss` and `test/<lag>/score` besides. Trials that are in neither are warned of.
+    `test/<lag>/loss` and `test/<lag>/score` besides, and their mean with its own, `test/all/...`.
+    Trials that are in neither are warned of.
 
     Example: runs, history = analysis.load("runs/quick")
     """

@@ -11,7 +11,7 @@ RELATIONS = ("more", "less", "at least", "at most", "equivalent within")
 SCALES = ("difference", "ratio")
 """What a claim may say; besides these quantities, those of probes, and of tests at other lags."""
 
-AT_A_LAG = re.compile(r"test/[1-9][0-9]{0,17}/(score|loss)")
+AT_A_LAG = re.compile(r"test/([1-9][0-9]{0,17}|all)/(score|loss)")
 
 MOST_CLAIMS = 1000
 """Each is tested, some by many draws: more would keep a report busy for hours."""
@@ -98,6 +98,8 @@ def measure_of(on: str) -> str:
 
 def _quantity(claim: Object, key: str, on: str) -> str:
     if on not in QUANTITIES and not on.startswith("probe/") and not AT_A_LAG.fullmatch(on):
-        known = f"{', '.join(QUANTITIES)}, test/<lag>/score, test/<lag>/loss, probe/..."
+        known = (
+            f"{', '.join(QUANTITIES)}, test/<lag>/score, test/<lag>/loss, test/all/..., probe/..."
+        )
         raise claim.error(key, f"{on!r:.60}; known: {known}")
     return on

@@ -3,16 +3,21 @@
 A finding is reproduced where every claim of its study is supported. It is not where a claim is
 contradicted, or where what is seen does not even lie on the claimed side. In between there is too
 little evidence. The claims were recorded when the study began.
+
+What every trial came to stands beside the page, so that one that is run again can be held against
+it.
 """
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from analysis import claims_table, compare, estimate, sources, tables
 from analysis.answer import listed
@@ -35,6 +40,31 @@ TAGS = {
 }
 
 
+KINDS = {
+    "first": ("Findings", "At a size for two cores, with seeds that no pilot had."),
+    "spare": ("More at this size", "Beside those that are counted above."),
+    "again": (
+        "Asked again",
+        (
+            "What came out too little or otherwise was asked a second time, with fresh seeds and "
+            "an expectation of its own. The first asking stands."
+        ),
+    ),
+    "large": (
+        "At published scale",
+        (
+            "Declared in full, for a machine with a GPU or for days. Where one is not run here, "
+            "what it would need is said."
+        ),
+    ),
+}
+"""The groups of the board by the kind of a study: title and lead."""
+
+TRIAL = ("trial", "arm", "task", "lag", "seed", "outcome", "steps", "test/loss", "test/score")
+MACHINE = ("torch", "cpu_capability", "compiler", "machine")
+"""What is said of every trial, and of what its last digits hang on."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A study that reproduces, as declared; its folder if it has run, its report if it has one."""
@@ -54,6 +84,12 @@ class Line:
     claims: pd.DataFrame
     trials: str = NOTHING
     minutes: float = float("nan")
+    trained: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def anchor(self) -> str:
+        """Where it stands on the page."""
+        return f"finding-{re.sub('[^a-z0-9]+', '-', self.entry.study.lower())}"
 
     @property
     def reproduces(self) -> Reproduces:
@@ -87,6 +123,29 @@ class Line:
         return Table("scoreboard-claims", self.reproduces.finding, shown.cells)
 
 
+@dataclass(frozen=True)
+class Group:
+    """The findings of one kind: they stand together."""
+
+    kind: str
+    lines: Sequence[Line]
+
+    @property
+    def title(self) -> str:
+        """What they are."""
+        return KINDS[self.kind][0]
+
+    @property
+    def lead(self) -> str:
+        """Why they are asked for."""
+        return KINDS[self.kind][1]
+
+    @property
+    def board(self) -> Table:
+        """The findings, a row each."""
+        return _board(self)
+
+
 def write(entries: Iterable[Entry], out_dir: str | os.PathLike[str]) -> Path:
     """Write the board, and give the path of its page.
 
@@ -97,19 +156,13 @@ def write(entries: Iterable[Entry], out_dir: str | os.PathLike[str]) -> Path:
     """
     out = checked_folder(out_dir)
     lines = [line(entry) for entry in entries]
-    told = answer(lines)
+    told, groups = answer(lines), grouped(lines)
     files = {
         "tables/scoreboard.csv": tables.csv(frame(lines)),
         "tables/claims.csv": tables.csv(_claims(lines)),
-        "report.md": _markdown(lines, told),
-        "index.html": render(
-            "scoreboard.html.j2",
-            "",
-            lines=lines,
-            told=told,
-            board=_board(lines),
-            errors=_errors(),
-        ),
+        "tables/trials.csv": tables.csv(_trained(lines)),
+        "report.md": _markdown(groups, told),
+        "index.html": render("scoreboard.html.j2", "", groups=groups, told=told, errors=_errors()),
     }
     for name, text in files.items():
         write_file(out / name, text.encode())
@@ -131,7 +184,13 @@ def line(entry: Entry) -> Line:
     # What was recorded when the study began stands, whatever its file says by now.
     kept = replace(entry, reproduces=frames.study.reproduces or entry.reproduces)
     counts = f"{len(frames.ledger.done)} of {frames.ledger.planned}"
-    return Line(kept, verdict(claims, frames), claims, counts, _minutes(frames))
+    return Line(kept, verdict(claims, frames), claims, counts, _minutes(frames), _of_trials(frames))
+
+
+def grouped(lines: Sequence[Line]) -> list[Group]:
+    """Give the findings by kind, in the order of `KINDS`."""
+    by_kind = {kind: [each for each in lines if each.reproduces.kind == kind] for kind in KINDS}
+    return [Group(kind, found) for kind, found in by_kind.items() if found]
 
 
 def verdict(claims: pd.DataFrame, frames: Frames) -> str:
@@ -168,11 +227,24 @@ def _minutes(frames: Frames) -> float:
     return float(seconds.sum() / 60) if seconds.notna().any() else float("nan")
 
 
+def _of_trials(frames: Frames) -> pd.DataFrame:
+    hashes = {
+        entry.trial.id: entry.result.weights_sha256 for entry in frames.ledger.done if entry.result
+    }
+    runs = frames.runs
+    found = runs[list(TRIAL)].assign(weights=runs["trial"].map(hashes))
+    return found.join(runs[list(MACHINE)].assign(seconds=runs["seconds_per_step"] * runs["steps"]))
+
+
 def answer(lines: list[Line]) -> str:
-    """Say in a sentence how many findings came out how."""
-    counts = Counter(each.verdict for each in lines)
-    parts = [f"{counts[name]} {name}" for name in VERDICTS if counts[name]]
-    return f"Of {len(lines)} published findings: {listed(parts)}."
+    """Say how many findings came out how: those of the collection, and the others by their kind."""
+    told = []
+    for group in grouped(lines):
+        counts = Counter(each.verdict for each in group.lines)
+        parts = listed([f"{counts[name]} {name}" for name in VERDICTS if counts[name]])
+        what = "published findings" if group.kind == "first" else group.title.lower()
+        told.append(f"Of {len(group.lines)} {what}: {parts}.")
+    return " ".join(told)
 
 
 def frame(lines: list[Line]) -> pd.DataFrame:
@@ -180,12 +252,15 @@ def frame(lines: list[Line]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
+                "kind": each.reproduces.kind,
                 "finding": each.reproduces.finding,
                 "paper_says": each.reproduces.says,
                 "source": each.reproduces.source,
                 "tag": each.reproduces.tag,
                 "verdict": each.verdict,
                 "differs": each.reproduces.differs,
+                "like": each.reproduces.like,
+                "needs": each.reproduces.needs,
                 "study": each.entry.study,
                 "trials": each.trials,
                 "training_minutes": each.minutes,
@@ -200,16 +275,38 @@ def _claims(lines: list[Line]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=compare.COLUMNS)
 
 
-def _board(lines: list[Line]) -> Table:
+def _trained(lines: list[Line]) -> pd.DataFrame:
+    parts = [each.trained for each in lines if len(each.trained)]
+    studies = [each.entry.study for each in lines for _ in range(len(each.trained))]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return found.assign(study=studies)
+
+
+def _board(group: Group) -> Table:
+    lines = group.lines
+    findings = [plain(each.reproduces.finding, 200) for each in lines]
     cells = pd.DataFrame(
         {
-            "finding": [plain(each.reproduces.finding, 200) for each in lines],
+            "finding": findings,
             "verdict": [each.verdict for each in lines],
             "source": [plain(each.reproduces.source, 200) for each in lines],
             "tag": [plain(each.reproduces.tag, 4) for each in lines],
+            "cost": [each.cost for each in lines],
         }
     )
-    return Table("scoreboard", "Paper says, we get", cells)
+    badge = Markup('<strong class="verdict {}">{}</strong>')
+    return Table(
+        f"scoreboard-{group.kind}",
+        group.title,
+        cells,
+        drawn={
+            "finding": [
+                Markup('<a href="#{}">{}</a>').format(each.anchor, told)
+                for each, told in zip(lines, findings, strict=True)
+            ],
+            "verdict": [badge.format(each.badge, each.verdict) for each in lines],
+        },
+    )
 
 
 def _errors() -> Table:
@@ -217,18 +314,27 @@ def _errors() -> Table:
     return Table("errors", "Where, what, and what follows", cells)
 
 
-def _markdown(lines: list[Line], told: str) -> str:
-    parts = ["# Paper says, we get", told, _board(lines).markdown]
-    for each in lines:
-        this = each.reproduces
-        parts += [
-            f"## {markdown(this.finding, 200)}",
-            f"**{each.verdict}**",
-            f"- paper says: {markdown(this.says, 600)}",
-            f"- source: {markdown(this.source, 200)} ({each.known})",
-            f"- differs: {markdown(this.differs, 600)}",
-            f"- study: `{plain(each.entry.study)}`, {each.cost}",
-        ]
-        if each.got is not None:
-            parts.append(each.got.markdown)
+def _markdown(groups: list[Group], told: str) -> str:
+    parts = ["# Paper says, we get", told]
+    for group in groups:
+        parts += [f"## {group.title}", group.lead, group.board.markdown]
+        for each in group.lines:
+            this = each.reproduces
+            told_of = {
+                "paper says": f"{markdown(this.says, 600)}",
+                "source": f"{markdown(this.source, 200)} ({each.known})",
+                "differs": markdown(this.differs, 600),
+                "asked before by" if this.kind == "again" else "asked smaller by": (
+                    f"`{plain(this.like)}`" if this.like else ""
+                ),
+                "needs": markdown(this.needs, 600) if this.needs else "",
+                "study": f"`{plain(each.entry.study)}`, {each.cost}",
+            }
+            parts += [
+                f"### {markdown(this.finding, 200)}",
+                f"**{each.verdict}**",
+                "\n".join(f"- {what}: {text}" for what, text in told_of.items() if text),
+            ]
+            if each.got is not None:
+                parts.append(each.got.markdown)
     return "\n\n".join([*parts, "## Errors and traps in print", _errors().markdown]) + "\n"

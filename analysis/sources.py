@@ -158,7 +158,11 @@ class Frames:
 
     @property
     def runs_with_tests(self) -> pd.DataFrame:
-        """`runs`, with columns `test/<lag>/loss` and `test/<lag>/score` for the rows of `tests`."""
+        """`runs`, with columns `test/<lag>/loss` and `test/<lag>/score` for the rows of `tests`.
+
+        And `test/all/...`: the mean over all lags that a trial was tested at, its own among them;
+        NaN where one of them is.
+        """
         if self.tests.empty:
             return self.runs
         columns = {
@@ -166,6 +170,11 @@ class Frames:
             for lag, tests in self.tests.groupby("test_lag")
             for key in ("loss", "score")
         }
+        others = self.tests[self.tests["test_lag"] != self.tests["lag"]].groupby("trial")
+        for key in ("loss", "score"):
+            own = self.runs.set_index("trial")[f"test/{key}"].reindex(list(others.groups))
+            total = own + others[key].agg(lambda found: found.sum(skipna=False))
+            columns[f"test/all/{key}"] = total / (others.size() + 1)
         return self.runs.join(pd.DataFrame(columns), on="trial")
 
 

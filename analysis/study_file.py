@@ -17,6 +17,10 @@ STUDY_LIMIT = 64 * 2**20
 """Larger files are refused, in bytes. A study of 10,000 trials has 2 MB."""
 
 
+KINDS = ("first", "spare", "again", "large")
+"""What a study that reproduces may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How an arm is trained, and when its trials stop."""
@@ -135,7 +139,8 @@ class Extension:
 class Reproduces:
     """A published finding that a study asks for again: what is said, where, and how that is known.
 
-    `differs` is what the study does otherwise.
+    `differs` is what the study does otherwise. `kind` is first, spare, again or large; `like` the
+    study that asks for the same, `needs` what a large one needs.
     """
 
     finding: str
@@ -143,6 +148,9 @@ class Reproduces:
     source: str
     tag: str
     differs: str
+    kind: str = "first"
+    like: str = ""
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +284,15 @@ def _tuning(top: Object) -> Tuning:
 
 def _reproduces(top: Object) -> Reproduces:
     found = top.object("reproduces")
-    return Reproduces(**{name: found.take(name, str) for name in Reproduces.__slots__})
+    later = {"kind": "first", "like": "", "needs": ""}
+    if (kind := found.maybe("kind", str) or "first") not in KINDS:
+        raise found.error("kind", f"{kind!r:.60}; known: {', '.join(KINDS)}")
+    return Reproduces(
+        **{
+            name: found.maybe(name, str) or later[name] if name in later else found.take(name, str)
+            for name in Reproduces.__slots__
+        }
+    )
 
 
 def _budget(arm: Object) -> str:

@@ -36,14 +36,15 @@ WORDS = {
 }
 """What a claim may be on, in words; besides it, on what `OTHERS` says."""
 
-OTHERS = ("test/<lag>/score", "test/<lag>/loss", "probe/<name>/<quantity>")
-"""On what a trial came to at a lag of `test_lags`, and on a number that a probe measured."""
+OTHERS = ("test/<lag>/score", "test/<lag>/loss", "test/all/...", "probe/<name>/<quantity>")
+"""On what a trial came to at a lag of `test_lags`, or on the mean over all of these and its own,
+and on a number that a probe measured."""
 
 
 class Tested(NamedTuple):
     """What a claim on a test is on: the score or the loss, at which lag; None: the trial's own."""
 
-    lag: int | None
+    lag: int | Literal["all"] | None
     measure: str
 
 
@@ -52,6 +53,8 @@ def tested(on: str) -> Tested | None:
     match on.split("/"):
         case ["test", "score" | "loss" as measure]:
             return Tested(None, measure)
+        case ["test", "all", "score" | "loss" as measure]:
+            return Tested("all", measure)
         case ["test", lag, "score" | "loss" as measure] if lag.isdecimal() and lag[0] != "0":
             return Tested(int(lag), measure)
     return None
@@ -62,6 +65,8 @@ def words(on: str) -> str:
     found = tested(on)
     if found is None or found.lag is None:
         return WORDS.get(on, on)
+    if found.lag == "all":
+        return f"mean test {found.measure} over all lags"
     return f"test {found.measure} at lag {found.lag}"
 
 
@@ -126,7 +131,8 @@ class Claim(Declaration):
     also be less; at least or at most, by an `amount` (0.2 more, or 2 times as much on the scale
     "ratio"; none: at least as much); or equivalent within an `amount` (a ratio of 1.25 means
     within 0.8 and 1.25). With a `Published` number the amount is its tolerance unless given.
-    What it is on may be a test at another lag than the trials', of `test_lags`: "test/100/score".
+    What it is on may be a test at another lag than the trials', of `test_lags`: "test/100/score",
+    or the mean over all lags of the test, each of which counts the same: "test/all/score".
     """
 
     arm: StrictStr
@@ -332,12 +338,15 @@ def check(
 
 
 def _check_test(
-    on: str, lag: int | None, tasks: Sequence[str], test_lags: Mapping[str, Sequence[int]]
+    on: str,
+    lag: int | Literal["all"] | None,
+    tasks: Sequence[str],
+    test_lags: Mapping[str, Sequence[int]],
 ) -> None:
     """Refuse a lag at which not all of the tasks are tested."""
     for task in tasks:
         there = test_lags.get(task, ())
-        if lag is not None and lag not in there:
+        if lag is not None and lag not in there and not (lag == "all" and there):
             told = f"is tested at {', '.join(map(str, there))} besides" if there else "has none"
             raise ValueError(f"claims: {on}: lag {lag} is no test lag; {task} {told} (test_lags)")
 

@@ -195,9 +195,9 @@ def _board(out: Path) -> None:
     from analysis.study_file import Reproduces
 
     entries = []
-    for name in opening.each(reproducing.NAME):
-        study, folder = opening.declared(name, None)
+    for name, study in opening.board().items():
         assert study.reproduces is not None, name
+        folder = opening.folder_of(study)
         page = out.parent / name / "index.html"
         entries.append(
             scoreboard.Entry(

@@ -1,6 +1,7 @@
 """From what a user names to a study and its folder."""
 
 from pathlib import Path
+from typing import get_args
 
 from experiments import loading, reproducing
 from experiments.folder import StudyFolder
@@ -30,12 +31,17 @@ def declared(
         folder = StudyFolder(out or path)
     else:
         study = loading.load(reference, allow=[*(allow or ()), *(add or ())])
-        folder = StudyFolder(out or Path("runs") / study.name)
+        folder = StudyFolder(out) if out else folder_of(study)
     for extra in add or ():
         study = _with_arm(study, extra)
     if seeds is not None:
         study = _with_seeds(study, seeds)
     return study, folder
+
+
+def folder_of(study: Study) -> StudyFolder:
+    """Give the folder in which a study is run, unless told otherwise."""
+    return StudyFolder(Path("runs") / study.name)
 
 
 def recorded(reference: str, out: Path | None) -> tuple[Study, StudyFolder]:
@@ -76,10 +82,25 @@ def runnable(
 
 
 def each(reference: str) -> list[str]:
-    """Give the studies that a name stands for: itself, or all of the collection."""
+    """Give the studies that a name stands for: itself, or those of the collection."""
     if reference != reproducing.NAME:
         return [reference]
-    return [name for name in loading.names() if name.startswith(reproducing.PREFIX)]
+    return [name for name, study in board().items() if _kind(study) == "first"]
+
+
+def board() -> dict[str, Study]:
+    """Load the studies that ask for published findings, by name: those of the collection first.
+
+    The others are run by their own names.
+    """
+    names = [name for name in loading.names() if name.startswith(reproducing.PREFIX)]
+    studies = {name: loading.load(name) for name in names}
+    order = get_args(reproducing.Kind)
+    return dict(sorted(studies.items(), key=lambda each: order.index(_kind(each[1]))))
+
+
+def _kind(study: Study) -> reproducing.Kind:
+    return study.reproduces.kind if study.reproduces else "first"
 
 
 def every(

@@ -22,6 +22,7 @@ from analysis import compare, differences, report
 from analysis.claim_file import Claim as Read
 from analysis.json_file import StudyFileError
 from analysis.rates import Counts, Rates
+from analysis.sources import load
 from analysis.study_file import read_study
 from experiments.claims import numbers_of
 from experiments.folder import StudyFolder
@@ -76,6 +77,13 @@ WORDS: list[tuple[Claim, str]] = [
     (
         Claim(arm="highway", than="rnn", on="test/50/score", relation="at least", amount=0.3),
         "the test score at lag 50 of highway is at least that of rnn + 0.3 (all tasks, all lags)",
+    ),
+    (
+        Claim(arm="highway", than="rnn", on="test/all/loss", relation="less"),
+        (
+            "the mean test loss over all lags of highway is less than that of rnn "
+            "(all tasks, all lags)"
+        ),
     ),
     (
         Claim(arm="rnn", task=TASK, lag=8, on="test/20/loss", than=Group(on="test/loss"),
@@ -152,6 +160,11 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
         "lag 20 is no test lag; copy_memory/small has none",
     ),
     (
+        lambda: study(Claim(**HELD, on="test/all/score"), tasks=[TaskAxis(task=TASK, lags=[4, 8])]),
+        "lag all is no test lag",
+    ),
+    (lambda: Claim(**HELD, on="test/any/score"), "known: .*test/all"),
+    (
         lambda: study(Claim(**HELD, on="test/20/score"), recipe=RECIPE),
         "test/20/score of highway, whose trials stop when solved",
     ),
@@ -203,7 +216,7 @@ def test_claims_are_written_and_read_and_old_ones_mean_what_they_meant(tmp_path:
     folder.reconcile(study(*(claim for claim, _ in WORDS)))
     read = read_study(folder.path).claims
     assert [claim.text for claim in read] == [words for _, words in WORDS]
-    assert [c.than_on for c in read[-2:]] == ["test/50/score", "test/loss"]
+    assert [c.than_on for c in read[-3:]] == ["test/50/score", "test/all/loss", "test/loss"]
     assert [(c.than, c.value, c.than_lag, c.threshold) for c in read[4:7]] == [
         ("rnn", None, 4, 0.0),
         ("highway", None, None, 1.25),
@@ -373,8 +386,11 @@ def test_a_study_is_judged_at_other_lags_of_its_test(tmp_path: Path) -> None:
 
     def fate(arm: str, task: str, lag: int, seed: int) -> Fate:
         score = (0.9 if arm == "gated" else 0.5) + 0.01 * seed
-        return Fate("solved", test_score=0.99, config={"test_lags": [20]},
-                    summary={"test/20/score": score, "test/20/loss": 0.1})  # fmt: skip
+        more = {"test/5/score": 0.0, "test/5/loss": 9.0}  # its own lag, which counts once
+        return Fate("solved", test_score=0.99, config={"test_lags": [20, 5, 7]},
+                    summary={"test/20/score": score, "test/20/loss": 0.1, **more,
+                             "test/7/score": 0.01 * seed,
+                             "test/7/loss": None if seed == 1 else 0.2})  # fmt: skip
 
     folder = plant(tmp_path / "s", fate, claims=[("gated", "plain", None, None)])
     record = json.loads((folder / "study.json").read_text())
@@ -384,6 +400,10 @@ def test_a_study_is_judged_at_other_lags_of_its_test(tmp_path: Path) -> None:
     found = pd.read_csv(tmp_path / "out/tables/claims.csv").iloc[0]
     assert found["verdict"] == "supported" and found["effect"] == pytest.approx(0.4)
     assert "0.920 (n 5)" in (tmp_path / "out/report.md").read_text()
+    wide = load(folder).runs_with_tests.set_index(["arm", "seed"]).loc["gated"]
+    assert wide["test/all/score"][2] == pytest.approx((0.99 + 0.92 + 0.02) / 3)
+    assert wide["test/all/loss"][2] == pytest.approx((0.01 + 0.1 + 0.2) / 3)
+    assert np.isnan(wide["test/all/loss"][1]), "of what failed at one lag there is no mean"
 
 
 def test_a_score_counts_where_none_is_called_solved_and_not_where_nothing_was_trained() -> None:
