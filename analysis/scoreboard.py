@@ -23,6 +23,7 @@ from analysis import claims_table, compare, estimate, sources, tables
 from analysis.answer import listed
 from analysis.errors_in_print import ERRORS
 from analysis.escaping import markdown, plain
+from analysis.not_asked import NOT_ASKED
 from analysis.pages import checked_folder, render, write_file
 from analysis.sources import Frames
 from analysis.study_file import Reproduces
@@ -162,7 +163,14 @@ def write(entries: Iterable[Entry], out_dir: str | os.PathLike[str]) -> Path:
         "tables/claims.csv": tables.csv(_claims(lines)),
         "tables/trials.csv": tables.csv(_trained(lines)),
         "report.md": _markdown(groups, told),
-        "index.html": render("scoreboard.html.j2", "", groups=groups, told=told, errors=_errors()),
+        "index.html": render(
+            "scoreboard.html.j2",
+            "",
+            groups=groups,
+            told=told,
+            lacking=_not_asked(),
+            errors=_errors(),
+        ),
     }
     for name, text in files.items():
         write_file(out / name, text.encode())
@@ -309,6 +317,11 @@ def _board(group: Group) -> Table:
     )
 
 
+def _not_asked() -> Table:
+    cells = pd.DataFrame(NOT_ASKED, columns=["finding", "source", "tag", "what is lacking"])
+    return Table("not-asked", "Finding, source, and what is lacking", cells)
+
+
 def _errors() -> Table:
     cells = pd.DataFrame(ERRORS, columns=["where", "what", "consequence"])
     return Table("errors", "Where, what, and what follows", cells)
@@ -337,4 +350,5 @@ def _markdown(groups: list[Group], told: str) -> str:
             ]
             if each.got is not None:
                 parts.append(each.got.markdown)
+    parts += ["## Not asked", _not_asked().markdown]
     return "\n\n".join([*parts, "## Errors and traps in print", _errors().markdown]) + "\n"

@@ -14,9 +14,10 @@ from small import small_study
 from typer.testing import CliRunner
 
 from analysis import scoreboard
+from analysis.json_file import StudyFileError
 from analysis.scoreboard import Entry
 from analysis.study_file import Reproduces, read_study
-from experiments import loading, opening
+from experiments import opening
 from experiments.cli import app
 from experiments.folder import StudyFolder
 from experiments.launching import Launch
@@ -82,6 +83,10 @@ def test_the_board_has_every_finding_with_its_source_and_what_differs(tmp_path: 
     page = scoreboard.write(entries, tmp_path / "repro")
     text = Page(page.read_text()).text
     assert "Of 2 published findings: 1 reproduced and 1 not run." in text
+    trials = pd.read_csv(tmp_path / "repro/tables/trials.csv")
+    assert len(trials) == 10 and set(trials["study"]) == {"repro_gates"}
+    assert trials["weights"].str.fullmatch("[0-9a-f]{64}").all()
+    assert trials["test/score"].notna().all() and (trials["seconds"] > 0).all()
     for told in (SAID["finding"], SAID["says"], SAID["source"], SAID["differs"], "Unasked"):
         assert told in text
     assert "<b>nets" not in page.read_text()
@@ -95,13 +100,45 @@ def test_the_board_has_every_finding_with_its_source_and_what_differs(tmp_path: 
     assert scoreboard.ERRORS[0][1] in text
 
 
-def test_every_study_of_the_collection_says_what_it_reproduces() -> None:
-    names = opening.each("repro")
-    assert len(names) >= 10 and opening.each("quick") == ["quick"]
-    for name in names:
-        study = loading.load(name)
-        assert study.name == name and study.reproduces is not None and study.claims
-        assert not {0, 1, 2} & set(study.seeds), f"{name}: seeds of the pilots"
+def test_what_is_counted_are_the_first_askings_alone(tmp_path: Path) -> None:
+    """What was asked besides, or again, neither adds to the twelve nor takes from them."""
+    run = entry(tmp_path / "repro_gates", CASES["reproduced"])
+    kinds = {"spare": {}, "again": {"like": "repro_gates"}, "large": {"needs": "9 core days."}}
+    others = [
+        Entry(
+            f"repro_{kind}", Reproduces(**{**SAID, "finding": f"A {kind} one"}, kind=kind, **more)
+        )
+        for kind, more in kinds.items()
+    ]
+    page = scoreboard.write([run, *others], tmp_path / "repro")
+    text = Page(page.read_text()).text
+    assert "Of 1 published findings: 1 reproduced." in text
+    assert "Of 1 at published scale: 1 not run." in text
+    assert "It needs 9 core days." in text and "Asked before by repro_gates." in text
+    markdown = (tmp_path / "repro/report.md").read_text()
+    titles = [line for line in markdown.splitlines() if line.startswith("## ")]
+    assert titles == [f"## {title}" for title, _ in scoreboard.KINDS.values()] + [
+        "## Not asked",
+        "## Errors and traps in print",
+    ]
+    assert "- needs: 9 core days." in markdown and "- asked before by: `repro_gates`" in markdown
+    assert all(row[0] in text and row[3] in text for row in scoreboard.NOT_ASKED)
+
+
+def test_the_collection_is_twelve_and_every_study_of_the_board_says_what_it_reproduces() -> None:
+    board = opening.board()
+    firsts = opening.each("repro")
+    assert len(firsts) == 12 and list(board)[:12] == firsts and opening.each("quick") == ["quick"]
+    pilots = {0, 1, 2, 100}
+    for name, study in board.items():
+        this = study.reproduces
+        assert study.name == name and this is not None and study.claims
+        assert not pilots & set(study.seeds), f"{name}: seeds of the pilots"
+        assert len(study.seeds) >= 5
+        assert not this.like or this.like in board, f"{name}: like {this.like}"
+        if this.kind == "again":
+            assert not set(study.seeds) & set(board[this.like].seeds), f"{name}: no fresh seeds"
+            assert this.finding != board[this.like].reproduces.finding  # type: ignore[union-attr]
 
 
 def test_one_study_of_the_collection_that_fails_leaves_the_others_to_run(
@@ -139,6 +176,20 @@ def test_what_is_reproduced_is_recorded_and_read(tmp_path: Path) -> None:
     assert folder.recorded() == study
 
 
+def test_a_study_of_the_board_that_says_too_little_is_refused(tmp_path: Path) -> None:
+    for more, message in (
+        ({"kind": "again"}, "names the study that asked first"),
+        ({"kind": "large"}, "says what it needs"),
+        ({"kind": "huge"}, "'first', 'spare', 'again' or 'large'"),
+        ({"finding": ""}, "readable text"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            Declared.model_validate({**SAID, **more})
+    folder = plant(tmp_path / "a", reproduces={**SAID, "kind": "huge"}, has_logs=False)
+    with pytest.raises(StudyFileError, match="kind: 'huge'; known: first, spare, again, large"):
+        read_study(folder)
+
+
 def test_memory_is_no_source_and_without_claims_nothing_is_expected() -> None:
     with pytest.raises(ValidationError, match="a number from memory is no reference"):
         Declared.model_validate({**SAID, "tag": "M"})
@@ -152,4 +203,5 @@ def test_the_command_writes_the_board(tmp_path: Path, monkeypatch: pytest.Monkey
     done = CliRunner().invoke(app, ["report", "repro"])
     assert done.exit_code == 0, done.output
     text = (tmp_path / "reports/repro/index.html").read_text()
-    assert f"1 reproduced and {len(opening.each('repro')) - 1} not run" in Page(text).text
+    assert "Of 12 published findings: 1 reproduced and 11 not run." in Page(text).text
+    assert "Of 6 at published scale: 6 not run." in Page(text).text

@@ -8,7 +8,7 @@ gates see the input alone, of one layer and of two. Chance is .5.
 
 from experiments.study import Arm, Budget, Claim, Recipe, Reproduces, Study, TaskAxis, Uniform
 
-SEEING, BLIND = ("lstm", "gru"), ("minGRU", "minGRU, 2 layers")
+SEEING, BLIND = ("lstm", "gru"), ("minGRU", "minGRU 2")
 
 STUDY = Study(
     name="repro_parity_extrapolation",
@@ -18,7 +18,7 @@ STUDY = Study(
         Arm(architecture="gru"),
         Arm(label="minGRU", architecture="min_gru"),
         Arm(
-            label="minGRU, 2 layers",
+            label="minGRU 2",
             architecture="min_gru",
             layers=2,
             budget=Budget(state=128),
