@@ -22,7 +22,7 @@ from experiments import (
     reproducing,
 )
 from experiments.cli_lines import Commands, console, say
-from experiments.cli_names import Add, Allow, Only, Out, Seeds, StudyName, Workers
+from experiments.cli_names import Add, Allow, EngineName, Only, Out, Seeds, StudyName, Workers
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
 from experiments.study import Study
@@ -93,6 +93,7 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Add seeds, lags, tasks or arms to a study that ran.")
     ] = False,
+    engine: EngineName = "local",
     workers: Workers = None,
     out: Out = None,
     foreground: Annotated[
@@ -125,13 +126,19 @@ def run(
     Exit status: 0 all done; 1 a trial failed; 2 refused, nothing was created; 75 told to stop
     (SIGTERM, SIGUSR1, SIGHUP) or a trial was; 130 Ctrl-C.
     """
+    from experiments.engines import choice
+    from experiments.engines.base import Where
     from experiments.launching import Launch
 
+    where = Where(engine=engine, workers=workers)
+    choice.check(where)
+    if foreground and engine != "local":
+        raise StudyError(f"--foreground is in this process, not on {engine}: leave one out")
     launch = Launch(
         only=only or [],
         is_extended=extend,
         is_added=bool(add),
-        workers=workers,
+        where=where,
         is_foreground=foreground,
         is_online=online,
         is_stale_rerun=rerun_stale,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments import loading
+from experiments.engines import choice
 from lightning_modules import registry
 
 LISTS = ("architectures", "tasks", "probes", "studies")
@@ -82,6 +83,14 @@ Allow = Annotated[
 Seeds = Annotated[
     int | None,
     typer.Option("--seeds", min=1, metavar="N", help="N seeds (0, 1, ...) instead of its own."),
+]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help=f"Where trials run: {', '.join(choice.names())}.",
+        autocompletion=choice.names,
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes; default: the cores.")

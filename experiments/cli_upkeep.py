@@ -44,6 +44,7 @@ def retry(
     """
     from analysis import ledger
     from experiments import doctor, running
+    from experiments.engines.base import Where
     from experiments.selection import select
 
     outcomes = set(outcome or ())
@@ -77,7 +78,7 @@ def retry(
         missing,
         {trial_id: folder.result(trial_id) for trial_id in again},
         reconcile=lambda: folder.reconcile(declared),
-        workers=workers,
+        where=Where(workers=workers),
         is_foreground=False,
         is_online=False,
     )

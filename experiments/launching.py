@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from experiments import choosing, planning, running
 from experiments.cli_lines import say
+from experiments.engines.base import Where
 from experiments.folder import StudyFolder
 from experiments.loading import StudyError
 from experiments.selection import select
@@ -18,7 +19,7 @@ class Launch:
     only: list[str]
     is_extended: bool
     is_added: bool
-    workers: int | None
+    where: Where
     is_foreground: bool
     is_online: bool
     is_stale_rerun: bool
@@ -96,7 +97,7 @@ class Launch:
             missing,
             again,
             reconcile=reconcile,
-            workers=self.workers,
+            where=self.where,
             is_foreground=self.is_foreground,
             is_online=self.is_online,
         )

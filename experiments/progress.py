@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from experiments.engines.local import Event
+from experiments.engines.base import Event
 from experiments.study import Trial
 
 SECONDS_BETWEEN_LINES = 10.0

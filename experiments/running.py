@@ -10,14 +10,15 @@ import typer
 
 from experiments import finding, interruption, locking, preflight, timing
 from experiments.cli_lines import console, say
-from experiments.engines.local import Event, Local, bundles
+from experiments.engines import choice
+from experiments.engines.base import ELSEWHERE, Event, Where, bundles
+from experiments.engines.local import Local
 from experiments.folder import StudyFolder
 from experiments.interruption import EXIT_STATUS
 from experiments.progress import Progress
 from experiments.study import Study, Trial
 from lightning_modules.kernel.compiler import notice
 
-ELSEWHERE = "running elsewhere"
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -37,7 +38,7 @@ def run(
     again: dict[str, Any],
     *,
     reconcile: Callable[[], None],
-    workers: int | None,
+    where: Where,
     is_foreground: bool,
     is_online: bool,
 ) -> None:
@@ -51,12 +52,18 @@ def run(
 
     if slower := notice():
         say(slower)
-    count = 0 if is_foreground else min(workers or timing.cores(), len(missing))
-    preflight.check(folder.path, missing, max(count, 1))
+    count = 1 if is_foreground else min(where.workers or timing.cores(), len(missing))
+    preflight.check(folder.path, missing, count)
     progress = Progress(console, len(trials), len(trials) - len(missing))
     try:
         # The workers import torch while we count; a study that is refused has created nothing.
-        with _stoppable(), Local(count, is_online=is_online) as local:
+        with (
+            _stoppable(),
+            Local(0, is_online=is_online)
+            if is_foreground
+            else choice.begin(where, missing, is_online) as engine,
+        ):
+            engine.check(preflight.existing(folder.path))
             finding.check_code(study)
             found = {pair: match.hidden_size for pair, match in sizes.of(study).items()}
             preflight.check_memory(missing, found)
@@ -69,14 +76,14 @@ def run(
                 _set_aside(folder, trial_id, result)
             say(
                 f"{study.name}: {len(missing)} of {len(trials)} trials to run, "
-                + ("in this process" if is_foreground else f"{count} workers")
+                + ("in this process" if is_foreground else engine.words)
                 + f", in {folder.path}"
             )
             with progress.shown():
                 left = missing
                 while left:
                     events = _here(left, folder, progress, is_online) if is_foreground else None
-                    left = _take(events or local.run(left, folder), folder, progress)
+                    left = _take(events or engine.run(left, folder), folder, progress)
     except KeyboardInterrupt:
         say(
             f"\nstopped: {progress.done} of {len(trials)} trials are done and kept in "

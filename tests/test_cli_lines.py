@@ -42,6 +42,7 @@ def longdep(*arguments: str) -> tuple[int, str, str]:
         (["plan"], "plan: missing argument 'STUDY'; longdep plan --help"),
         (["run", "quick", "--workers", "0"], "run: invalid value for '--workers'"),
         (["run", "quick", "--workers", "two"], "run: invalid value for '--workers'"),
+        (["run", "quick", "--engine", "locl"], "did you mean 'local'?"),
         (["run", "quick", "adding"], "run: got unexpected extra argument"),
         (["plan", "quick", "--out"], "'--out' requires an argument"),
         (["status", "quick", "--watch", "0"], "status: invalid value for '--watch'"),

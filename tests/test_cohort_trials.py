@@ -18,7 +18,7 @@ from experiments import cohort, tracking
 from experiments import trial as trials
 from experiments.axes import Probing
 from experiments.code import of
-from experiments.engines.local import bundles
+from experiments.engines.base import bundles
 from experiments.folder import StudyFolder
 from experiments.locking import claimed
 from experiments.study import Arm, Study, Trial

@@ -20,8 +20,9 @@ from small import small_study
 
 from experiments import ending, safety
 from experiments import trial as trials
-from experiments.engines import local
-from experiments.engines.local import Event, Local
+from experiments.engines import worker as workers
+from experiments.engines.base import Event
+from experiments.engines.local import Local
 from experiments.engines.process import NoProgress, Process
 from experiments.folder import StudyFolder
 from experiments.locking import is_claimed
@@ -102,7 +103,7 @@ def test_a_trial_that_hangs_is_ended_and_failed_and_another_goes_on(tmp_path: Pa
 def test_a_worker_that_hangs_ends_when_nobody_is_left_to_end_it(tmp_path: Path) -> None:
     _, place, (trial,) = study_with(tmp_path, "time.sleep(10_000)")
     folder = place.trial(trial.id)
-    worker = Process(local._environment(False))
+    worker = Process(workers.environment(False))
     order = {
         "trials": [trial.model_dump(mode="json")],
         "folders": [str(folder)],

@@ -16,7 +16,7 @@ from rich.console import Console
 from small import small_study, study_text
 
 from experiments import running
-from experiments.engines.local import Event
+from experiments.engines.base import Event
 from experiments.folder import StudyFolder
 from experiments.locking import claimed
 from experiments.progress import Progress
