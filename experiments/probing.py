@@ -50,6 +50,7 @@ class Probing:
                     continue
                 probe = self._probes[probing.probe]
                 if not probe.why_not(network):
+                    probe.is_detailed = is_kept
                     measured = probe.measure(network, self._batch)
                     rows = [row for row in measured if is_kept or not row.is_detail]
                     found |= named(probing.probe, rows)

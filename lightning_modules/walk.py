@@ -10,7 +10,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, pairwise
 from weakref import WeakKeyDictionary
 
@@ -99,8 +99,9 @@ class Passage:
         projected = self.layer.projected(self.inputs.detach()).flatten(0, 1)
         return projected, self.states.detach().flatten(0, 1)
 
+    @cached_property
     def gates(self) -> dict[str, Float[Tensor, "batch time unit"]]:
-        """Compute the gates of all steps, by name."""
+        """The gates of all steps, by name."""
         projected, states = self.rows()
         batch = self.inputs.shape[0]
         with torch.no_grad():

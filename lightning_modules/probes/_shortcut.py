@@ -1,5 +1,7 @@
 """A step's shortcut: what it passes on without a matrix product."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -45,28 +47,24 @@ class NoProducts(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def pulled_back(
-    passage: Passage, vectors: Tensor, *, by_shortcut: bool, only: slice | None = None
-) -> Tensor:
+def pulled_back(passage: Passage, vectors: Sequence[Tensor], *, by_shortcut: bool) -> list[Tensor]:
     """Pull vectors on the state behind each step back to the state before it.
 
-    `vectors` is [batch * time, all numbers of the state], or one row for all. With `only`, just
-    that part of the state behind the step is looked at.
+    Each is [batch * time, all numbers of the state], or one row for all.
     """
     projected, before = passage.rows()
     before = before.requires_grad_()
     with torch.enable_grad():
         state = passage.watched.split(before)
-        if by_shortcut:
-            with NoProducts():
-                _, after = passage.layer.step(projected, state)
-        else:
+        with NoProducts() if by_shortcut else contextlib.nullcontext():
             _, after = passage.layer.step(projected, state)
         rows = torch.cat([part.flatten(1) for part in after], 1)
-    vectors = vectors.expand_as(rows)
-    if only is not None:
-        rows, vectors = rows[:, only], vectors[:, only]
     if not rows.requires_grad:
-        return torch.zeros_like(before)
-    (found,) = torch.autograd.grad(rows, before, vectors, allow_unused=True)
-    return torch.zeros_like(before) if found is None else found
+        return [torch.zeros_like(before) for _ in vectors]
+    pulled = []
+    for vector in vectors:
+        (found,) = torch.autograd.grad(
+            rows, before, vector.expand_as(rows), retain_graph=True, allow_unused=True
+        )
+        pulled.append(torch.zeros_like(before) if found is None else found)
+    return pulled

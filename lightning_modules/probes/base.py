@@ -26,7 +26,7 @@ class Row:
 
     `layer` is the layer's place, counted from the bottom ("1", "2 backwards"), empty for the whole
     network. `part` is what of it: a tensor of its state, a gate. What a list's index counts, the
-    probe's docstring says. A `detail` is large, and kept only before the training and after it.
+    probe's docstring says. A detail is large, and kept only before the training and after it.
     """
 
     quantity: str
@@ -56,6 +56,9 @@ class Probe(ABC):
     """Where the measure comes from, as "Author Year, arXiv:..." or journal."""
     needs: ClassVar[Literal["layer", "recurrent", "gates"]] = "recurrent"
     """A network of any layers, one with a state of fixed size in it, or one that has gates."""
+    is_detailed = True
+    """Whether details are kept of what is measured next: where they are not, they need not be
+    computed."""
 
     def __init__(self, task: Task, seed: int = 0) -> None:
         self.task, self.seed = task, seed

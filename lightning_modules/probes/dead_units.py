@@ -35,7 +35,7 @@ class DeadUnits(Probe):
                 if bool((values.abs() <= 1).all()):
                     rows.append(Row("saturated", _share(values.abs() > END), passage.name, name))
             if has_gates(passage.layer):
-                for name, gate in passage.gates().items():
+                for name, gate in passage.gates.items():
                     at_end = (gate < NEAR) | (gate > 1 - NEAR)
                     rows.append(Row("saturated", _share(at_end), passage.name, f"{name} gate"))
         return rows

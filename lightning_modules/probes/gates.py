@@ -1,5 +1,7 @@
 """What the gates do, and how long what they keep lasts."""
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -47,17 +49,19 @@ class Gates(Probe):
 
     def measure(self, network: Network, batch: Batch) -> list[Row]:
         batch = first(batch, EXAMPLES)
-        rows = [
-            Row(name, numbers(steps[0].nonzero().flatten().double()), is_detail=True)
-            for name, steps in (("evidence", batch.evidence), ("answer", batch.mask))
-        ]
+        rows: list[Row] = []
+        if self.is_detailed:
+            for name, steps in (("evidence", batch.evidence), ("answer", batch.mask)):
+                at = numbers(steps[0].nonzero().flatten().double())
+                rows.append(Row(name, at, is_detail=True))
         lag = float(batch.distance().mean())
         for passage in walk(network, self.task, batch).passages:
             if has_gates(passage.layer):
-                for name, gate in passage.gates().items():
+                for name, gate in passage.gates.items():
                     rows.append(Row("gate", quantiles(gate, SHARES), passage.name, name))
-                    trace = _trace(gate[0], passage)
-                    rows.append(Row("trace", trace, passage.name, name, is_detail=True))
+                    if self.is_detailed:
+                        trace = _trace(gate[0], passage)
+                        rows.append(Row("trace", trace, passage.name, name, is_detail=True))
             rows += _kept(passage, lag)
         return rows
 
@@ -75,16 +79,19 @@ def _kept(passage: Passage, lag: float) -> list[Row]:
     rows: list[Row] = []
     if passage.states.shape[1] < 2:
         return rows
-    whole = passage.states.new_ones(1, passage.watched.width)
-    for name, span in passage.parts:
-        pulled = pulled_back(passage, whole, by_shortcut=True, only=span)
+    each = [passage.states.new_zeros(1, passage.watched.width) for _ in passage.parts]
+    for ones, (_, span) in zip(each, passage.parts, strict=True):
+        ones[:, span] = 1.0
+    found = pulled_back(passage, each, by_shortcut=True)
+    for (name, span), pulled in zip(passage.parts, found, strict=True):
         # Of a tensor that only moves on what another held, nothing stays where it was.
         if not bool(pulled[:, span].any()):
             continue
         units = span.stop - span.start
         same_size = [pulled[:, other] for _, other in passage.parts if _size(other) == units]
-        kept = torch.stack(same_size).norm(dim=0).unflatten(0, passage.states.shape[:2])
-        kept = kept[:, 1:].flatten(0, 1)
+        # No square of what is kept: a small one would underflow.
+        kept = functools.reduce(torch.hypot, same_size).abs()
+        kept = kept.unflatten(0, passage.states.shape[:2])[:, 1:].flatten(0, 1)
         logs = kept.log().mean(0)
         constants = torch.where(logs < 0, -1 / logs, torch.inf)
         rows.append(Row("kept", quantiles(kept, SHARES), passage.name, name))

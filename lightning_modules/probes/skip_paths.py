@@ -62,8 +62,8 @@ class SkipPaths(Probe):
         shape = passage.states.flatten(0, 1).shape
         drawn = torch.from_numpy(self.generator(number).standard_normal(tuple(shape)))
         directions = drawn / drawn.norm(dim=1, keepdim=True)
-        whole = pulled_back(passage, directions, by_shortcut=False)
-        by_shortcut = pulled_back(passage, directions, by_shortcut=True)
+        (whole,) = pulled_back(passage, [directions], by_shortcut=False)
+        (by_shortcut,) = pulled_back(passage, [directions], by_shortcut=True)
         return by_shortcut, whole - by_shortcut
 
 
