@@ -61,8 +61,16 @@ KINDS = {
 }
 """The groups of the board by the kind of a study: title and lead."""
 
+STYLE = """
+.answer .scroll { background: var(--page); }
+.board .verdict { white-space: nowrap; }
+.board tbody th { min-width: 12rem; width: 38%; }
+.board td:nth-child(3) { min-width: 12rem; width: 30%; }
+"""
+"""What the boards have beyond the style of all pages: columns of one width in each."""
+
 TRIAL = ("trial", "arm", "task", "lag", "seed", "outcome", "steps", "test/loss", "test/score")
-MACHINE = ("torch", "cpu_capability", "compiler", "machine")
+MACHINE = ("torch", "numpy", "threads", "device", "machine", "cpu", "cpu_capability", "compiler")
 """What is said of every trial, and of what its last digits hang on."""
 
 
@@ -165,7 +173,7 @@ def write(entries: Iterable[Entry], out_dir: str | os.PathLike[str]) -> Path:
         "report.md": _markdown(groups, told),
         "index.html": render(
             "scoreboard.html.j2",
-            "",
+            STYLE,
             groups=groups,
             told=told,
             lacking=_not_asked(),
@@ -244,15 +252,15 @@ def _of_trials(frames: Frames) -> pd.DataFrame:
     return found.join(runs[list(MACHINE)].assign(seconds=runs["seconds_per_step"] * runs["steps"]))
 
 
-def answer(lines: list[Line]) -> str:
-    """Say how many findings came out how: those of the collection, and the others by their kind."""
+def answer(lines: list[Line]) -> list[str]:
+    """Say how many findings came out how: those of the collection, then the others by kind."""
     told = []
     for group in grouped(lines):
         counts = Counter(each.verdict for each in group.lines)
         parts = listed([f"{counts[name]} {name}" for name in VERDICTS if counts[name]])
         what = "published findings" if group.kind == "first" else group.title.lower()
         told.append(f"Of {len(group.lines)} {what}: {parts}.")
-    return " ".join(told)
+    return told
 
 
 def frame(lines: list[Line]) -> pd.DataFrame:
@@ -304,7 +312,7 @@ def _board(group: Group) -> Table:
     )
     badge = Markup('<strong class="verdict {}">{}</strong>')
     return Table(
-        f"scoreboard-{group.kind}",
+        "board",
         group.title,
         cells,
         drawn={
@@ -327,8 +335,8 @@ def _errors() -> Table:
     return Table("errors", "Where, what, and what follows", cells)
 
 
-def _markdown(groups: list[Group], told: str) -> str:
-    parts = ["# Paper says, we get", told]
+def _markdown(groups: list[Group], told: list[str]) -> str:
+    parts = ["# Paper says, we get", " ".join(told)]
     for group in groups:
         parts += [f"## {group.title}", group.lead, group.board.markdown]
         for each in group.lines:

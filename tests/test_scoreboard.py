@@ -24,6 +24,8 @@ from experiments.launching import Launch
 from experiments.reproducing import Reproduces as Declared
 from experiments.study import Claim, Study
 
+ROOT = Path(__file__).resolve().parent.parent
+
 SAID = {
     "finding": "Gates solve what plain <b>nets</b> do not",
     "says": "A loss of .001 against .1667",
@@ -188,6 +190,26 @@ def test_a_study_of_the_board_that_says_too_little_is_refused(tmp_path: Path) ->
     folder = plant(tmp_path / "a", reproduces={**SAID, "kind": "huge"}, has_logs=False)
     with pytest.raises(StudyFileError, match="kind: 'huge'; known: first, spare, again, large"):
         read_study(folder)
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_run_again_comes_to_what_is_written_down(tmp_path: Path) -> None:
+    """The quickest of the committed trials, bit for bit where the machine is of the same kind."""
+    written = pd.read_csv(ROOT / "reports/repro/tables/trials.csv")
+    trained = written[written["steps"] > 0]
+    old = trained.loc[trained["seconds"].idxmin()]
+    only = f"arm={old['arm']},lag={old['lag']},seed={old['seed']}"
+    line = ["run", old["study"], "--only", only, "--foreground", "--out", str(tmp_path / "again")]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    found = scoreboard.line(Entry("again", Reproduces(**SAID), tmp_path / "again")).trained
+    [new] = [row for _, row in found.iterrows()]
+    assert (new["trial"], new["outcome"]) == (old["trial"], old["outcome"])
+    if all(new[name] == old[name] for name in scoreboard.MACHINE):
+        same = ["steps", "test/loss", "test/score", "weights"]
+        assert new[same].tolist() == old[same].tolist(), "reports/repro is of other code"
+    else:  # other kernels round otherwise, and training makes more of it
+        assert new["test/score"] == pytest.approx(old["test/score"], abs=0.05)
 
 
 def test_memory_is_no_source_and_without_claims_nothing_is_expected() -> None:
