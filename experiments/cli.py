@@ -114,7 +114,7 @@ def run(
 
     Examples:
         longdep run quick
-        longdep run repro                       every study that reproduces a published finding
+        longdep run repro                       twelve published findings, asked for again
         longdep run quick --only arm=lstm,seed=0 --foreground
         longdep run quick --add my_cells.py:Mine
         longdep run quick --seeds 10 --extend

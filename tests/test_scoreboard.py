@@ -70,6 +70,18 @@ def test_a_spoilt_recipe_is_not_too_little_evidence(tmp_path: Path) -> None:
     )
 
 
+def test_a_finding_may_be_about_another_lag_of_the_test(tmp_path: Path) -> None:
+    def fate(arm: str, task: str, lag: int, seed: int) -> Fate:
+        score = (0.9 if arm == "gated" else 0.5) + 0.01 * seed
+        return Fate("solved", config={"test_lags": [20]}, summary={"test/20/score": score})
+
+    folder = plant(tmp_path / "a", fate, claims=[("gated", "plain", None, None)], reproduces=SAID)
+    study = json.loads((folder / "study.json").read_text())
+    study["claims"][0] |= {"on": "test/20/score", "relation": "at least", "threshold": 0.3}
+    (folder / "study.json").write_text(json.dumps(study))
+    assert scoreboard.line(Entry("a", Reproduces(**SAID), folder)).verdict == "reproduced"
+
+
 def test_what_was_not_measured_speaks_neither_for_nor_against(tmp_path: Path) -> None:
     unmeasured = {"arm": "gated", "than": "plain", "on": "probe/gates/longest", "text": "longer"}
     found = entry(tmp_path / "a", CASES["reproduced"])
