@@ -37,17 +37,14 @@ def trials_an_hour(study: Study, count: int) -> Iterator[Row]:
             _run(local, [_short(t) for t in chosen[:workers]], folder)
             began = time.perf_counter()
             _run(local, chosen, folder)
-            seconds = time.perf_counter() - began
-            began = time.perf_counter()
-            shorts = [_short(t, seed) for t in chosen[:2] for seed in range(100, 104)]
-            _run(local, shorts, folder)
-            overhead = (time.perf_counter() - began) * workers / len(shorts)
-        an_hour[workers] = count / seconds * 3600
-        value = an_hour[workers]
-        yield Row(f"{study.name}, {workers} workers", value, value, value, "per hour")
-        if workers == 1:
-            what = "a warm worker's trial of one step"
-            yield Row(what, overhead, overhead, overhead, "s", 0.25)
+            value = an_hour[workers] = count / (time.perf_counter() - began) * 3600
+            yield Row(f"{study.name}, {workers} workers", value, value, value, "per hour")
+            if workers == 1:
+                shorts = [_short(t, seed) for t in chosen[:2] for seed in range(100, 104)]
+                began = time.perf_counter()
+                _run(local, shorts, folder)
+                each = (time.perf_counter() - began) / len(shorts)
+                yield Row("a warm worker's trial of one step", each, each, each, "s", 0.25)
     ratio = an_hour[2] / an_hour[1]
     yield Row("two workers / one", ratio, ratio, ratio, "ratio", 1.9, is_more_better=True)
 
@@ -86,7 +83,8 @@ def with_and_without_probes(study: Study, count: int) -> Iterator[Row]:
     Whole trials in one warm worker, each to the end of a budget of its validation interval eight
     times over; of the arm with gates and a state of two tensors, where probes have most to do.
     """
-    longest = list({t.task: t for t in study.trials() if t.arm.label == _dearest(study)}.values())
+    dearest = _dearest(study)
+    longest = list({t.task: t for t in study.trials() if t.arm.label == dearest}.values())
     plain = [_longer(longest[n % len(longest)], n // len(longest)) for n in range(count)]
     ways = {
         "without": plain,

@@ -62,7 +62,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """How much is measured: sizes and rounds of a step, trials of each way, seeds of a report."""
+    """How much is measured: sizes and rounds of a step, trials of each way, seeds of a report.
+
+    Without `members`, cohorts are not measured.
+    """
 
     hidden: tuple[int, ...]
     lengths: tuple[int, ...]
@@ -74,7 +77,8 @@ class Grid:
     seeds: int = 1
 
 
-QUICK = Grid(hidden=(32, 128), lengths=(200,), rounds=5, trials=12, pairs=8)
+QUICK = Grid(hidden=(32, 128), lengths=(200,), rounds=3, trials=12, pairs=4, members=0)
+"""What fits three minutes: without the cohort, which has no goal without a GPU."""
 FULL = Grid(
     hidden=(32, 64, 128, 256),
     lengths=(50, 200, 800),

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command(rich_help_panel="Studies")
 def bench(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two sizes and one length; about four minutes.")
+        bool, typer.Option("--quick", help="Two sizes, one length, no cohort; under three minutes.")
     ] = False,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where JSON and figure go.")
@@ -55,7 +55,7 @@ def bench(
         ("trials an hour", bench_trials.trials_an_hour(study, grid.trials)),
         ("kernel and loop", bench_trials.with_and_without_kernel(study, grid.pairs)),
         ("probes", bench_trials.with_and_without_probes(study, grid.probed)),
-        ("cohort", bench_trials.cohort_and_single(study, grid.members)),
+        *([("cohort", bench_trials.cohort_and_single(study, grid.members))] * bool(grid.members)),
         ("logs", bench_reports.reading(study, grid.rounds)),
         ("report", bench_reports.reporting(study, grid.seeds)),
     ]
