@@ -65,6 +65,7 @@ STYLE = """
 .answer .scroll { background: var(--page); }
 .board .verdict { white-space: nowrap; }
 .board tbody th { min-width: 12rem; width: 38%; }
+.scoreboard-claims td:nth-child(2), .scoreboard-claims td:nth-child(3) { white-space: nowrap; }
 .board td:nth-child(3) { min-width: 12rem; width: 30%; }
 """
 """What the boards have beyond the style of all pages: columns of one width in each."""
