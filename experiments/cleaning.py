@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from experiments.engines import slurm_launch
 from experiments.folder import StudyFolder
 from experiments.locking import claimed
 
@@ -56,6 +57,17 @@ def clean(folder: StudyFolder, trial_ids: list[str], *, is_dry: bool) -> Cleaned
                 for place in doomed:
                     _remove(place)
     return Cleaned(files, size, trials, kept, running)
+
+
+def clean_launches(folder: StudyFolder, *, is_dry: bool) -> Cleaned:
+    """Remove the logs and orders of Slurm's jobs whose trials all have a result."""
+    over = [each for each in slurm_launch.launches(folder) if slurm_launch.is_over(each, folder)]
+    found = [file for launch in over for file in _files(launch)]
+    size = sum(map(_size, found))
+    if not is_dry:
+        for launch in over:
+            slurm_launch.remove(launch)
+    return Cleaned(files=len(found), size=size)
 
 
 def superfluous(trial: Path, log: str) -> Iterator[Path]:

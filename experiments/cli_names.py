@@ -92,6 +92,44 @@ EngineName = Annotated[
         autocompletion=choice.names,
     ),
 ]
+TrialsPerGpu = Annotated[
+    int | None,
+    typer.Option(
+        "--trials-per-gpu",
+        min=1,
+        metavar="N",
+        help="Have N trials share a GPU that is reserved for them (networks train on the CPU).",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes; default: the cores.")
+]
+ON_SLURM = "With --engine slurm"
+TrialsPerJob = Annotated[
+    int | None,
+    typer.Option(
+        "--trials-per-job",
+        min=1,
+        help="Default: 8, and at most 200 jobs.",
+        rich_help_panel=ON_SLURM,
+    ),
+]
+Partition = Annotated[
+    str | None, typer.Option("--partition", help="As sbatch's.", rich_help_panel=ON_SLURM)
+]
+JobTime = Annotated[
+    str | None,
+    typer.Option("--time", help="As sbatch's: 4:00:00 is four hours.", rich_help_panel=ON_SLURM),
+]
+Account = Annotated[
+    str | None, typer.Option("--account", help="As sbatch's.", rich_help_panel=ON_SLURM)
+]
+Directives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        help="One more of sbatch's directives: mem=4G, qos=low, exclusive.",
+        rich_help_panel=ON_SLURM,
+    ),
 ]

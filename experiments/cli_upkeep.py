@@ -92,7 +92,7 @@ def clean(
     ] = False,
     out: Out = None,
 ) -> None:
-    """Remove what finished trials need no more: checkpoints, W&B's caches and debug logs.
+    """Remove what finished trials need no more: checkpoints, W&B's caches, logs of Slurm's jobs.
 
     Results, weights, rows, logs and probes stay, and so do the checkpoints of unfinished trials.
 
@@ -108,6 +108,7 @@ def clean(
     for place, its in ((folder, declared), (folder.tuning, declared.tuning_study)):
         trials = its.trials() if its else []
         done += cleaning.clean(place, [trial.id for trial in trials], is_dry=dry_run)
+        done += cleaning.clean_launches(place, is_dry=dry_run)
     verb = "would remove" if dry_run else "removed"
     say(f"{verb} {done.files:,} files, {size(done.size)}, of {done.trials:,} finished trials")
     if done.kept:

@@ -23,7 +23,10 @@ _CHOICES = TypeAdapter(tuple[Choice, ...])
 TUNING = "tuning"
 """The folder, within a study's, of the study that its tuning is."""
 
-OWN = ("study.json", locking.NAME, TUNING)
+SLURM = "slurm"
+"""The folder, within a study's, of the jobs that Slurm runs for it; see `engines.slurm`."""
+
+OWN = ("study.json", locking.NAME, TUNING, SLURM)
 
 
 class StudyFolder:

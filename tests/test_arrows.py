@@ -21,7 +21,7 @@ MAY_NOT_IMPORT = {
 }
 MAY_READ_ANALYSIS = {
     "experiments/choosing.py": "a learning rate is chosen by what the logs of a tuning say",
-    "experiments/cli.py": "the command shows what the analysis concludes",
+    "experiments/cli_status.py": "the command shows what has become of each trial",
     "experiments/cli_bench.py": "the command draws what it measured",
     "experiments/bench_reports.py": "how long reading logs and making a report take, is measured",
     "experiments/cli_logs.py": "the command shows what is in logs of any origin",

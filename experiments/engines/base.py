@@ -50,6 +50,12 @@ class Where:
     trials_per_gpu: int | None = None
     """So many share one GPU; none is asked for unless it is given."""
     address: str | None = None
+    partition: str | None = None
+    time: str | None = None
+    account: str | None = None
+    slurm: tuple[str, ...] = ()
+    """More of sbatch's directives, KEY=VALUE each."""
+    trials_per_job: int | None = None
 
 
 class Engine(Protocol):

@@ -27,6 +27,11 @@ class Kind:
 
 ENGINES = {
     "local": Kind("experiments.engines.local"),
+    "slurm": Kind(
+        "experiments.engines.slurm",
+        ("trials_per_gpu", "partition", "time", "account", "slurm", "trials_per_job"),
+        package="submitit",
+    ),
 }
 
 
