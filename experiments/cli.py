@@ -20,6 +20,7 @@ from experiments.cli_lines import Commands, console, say
 from experiments.cli_names import (
     Account,
     Add,
+    Address,
     Allow,
     Directives,
     EngineName,
@@ -74,19 +75,35 @@ def plan(
     add: Add = None,
     seeds: Seeds = None,
     allow: Allow = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            "--pool",
+            metavar="16x4cpu|64x1gpu",
+            help="How long on so many machines, each with so many CPUs or GPUs like those here.",
+        ),
+    ] = None,
+    trials_per_gpu: TrialsPerGpu = None,
+    price: Annotated[
+        float | None,
+        typer.Option("--price", min=0.0, help="What a machine of the pool costs an hour."),
+    ] = None,
 ) -> None:
     """Show what a study would run: arms, tasks, trials, sizes at the budget, how long it takes.
 
     Examples:
         longdep plan quick
         longdep plan quick --workers 16
+        longdep plan quick --pool 16x4cpu --price 0.2
         longdep plan quick --add my_cells.py:Mine
     """
     from experiments import planning
+    from experiments.pool import Priced
 
+    priced = Priced.of(pool, trials_per_gpu, price)
     for name, declared, folder in opening.every(study, out, add, allow, seeds):
         _name(name, study)
-        planning.show(declared, folder, workers)
+        planning.show(declared, folder, workers, priced)
 
 
 @app.command(rich_help_panel="Studies")
@@ -99,6 +116,7 @@ def run(
         bool, typer.Option("--extend", help="Add seeds, lags, tasks or arms to a study that ran.")
     ] = False,
     engine: EngineName = "local",
+    address: Address = None,
     workers: Workers = None,
     out: Out = None,
     foreground: Annotated[
@@ -131,6 +149,7 @@ def run(
         longdep run quick --seeds 10 --extend
         longdep run my_study.py --workers 8
         longdep run my_study.py --engine slurm --partition short --time 4:00:00
+        longdep run my_study.py --engine ray --address head:6379
 
     Start it as often as you like, on one machine or several that share the folder: each trial is
     run once, and what was stopped goes on where it was.
@@ -146,6 +165,7 @@ def run(
         engine=engine,
         workers=workers,
         trials_per_gpu=trials_per_gpu,
+        address=address,
         trials_per_job=trials_per_job,
         partition=partition,
         time=time,

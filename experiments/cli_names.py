@@ -92,6 +92,14 @@ EngineName = Annotated[
         autocompletion=choice.names,
     ),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="The Ray cluster to join, or auto; otherwise one is started here for the run.",
+    ),
+]
 TrialsPerGpu = Annotated[
     int | None,
     typer.Option(

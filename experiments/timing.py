@@ -30,6 +30,7 @@ class Estimate:
     seconds: float
     finished: int
     is_timed: bool
+    longest: float = 0.0
 
     def text(self, workers: int) -> str:
         """Say it in one line."""
@@ -67,9 +68,10 @@ def estimate(trials: list[Trial], missing: list[Trial], folder: StudyFolder) -> 
     if not known and not timed:
         return None
     otherwise = fmean((known | timed).values())
-    total = sum((known | timed).get(_group(trial), otherwise) for trial in missing)
-    total += SECONDS_BESIDE_TRAINING * len(missing)
-    return Estimate(total, finished, is_timed=bool(timed))
+    each = [(known | timed).get(_group(trial), otherwise) for trial in missing]
+    total = sum(each) + SECONDS_BESIDE_TRAINING * len(missing)
+    longest = max(each) + SECONDS_BESIDE_TRAINING
+    return Estimate(total, finished, is_timed=bool(timed), longest=longest)
 
 
 def _group(trial: Trial) -> Group:

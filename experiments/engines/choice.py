@@ -27,6 +27,7 @@ class Kind:
 
 ENGINES = {
     "local": Kind("experiments.engines.local"),
+    "ray": Kind("experiments.engines.ray_cluster", ("address", "trials_per_gpu"), "ray"),
     "slurm": Kind(
         "experiments.engines.slurm",
         ("trials_per_gpu", "partition", "time", "account", "slurm", "trials_per_job"),

@@ -1,0 +1,178 @@
+"""A study on a Ray cluster: as on one machine, whatever is lost; nothing stays behind."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from disturbed import assert_same, needs, rows, wait_until
+from small import study_text
+
+from experiments import loading, trial
+from experiments.engines import ray_joining, ray_keeper
+from experiments.interruption import EXIT_STATUS
+from lightning_modules.refusal import RefusedError
+
+LONGDEP = str(Path(sys.executable).parent / "longdep")
+PATIENCE = 150.0
+NODES = Path(__file__).parent / "ray_nodes.py"
+STUDY = study_text(lags="[4]", seeds=2, recipe='steps=600, stop="budget", validation_every=50')
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks in /proc")
+
+
+def run(*options: str, folder: Path, **variables: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [LONGDEP, "run", "small.py", "--engine", "ray", *options],
+        cwd=folder,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refused(*options: str, folder: Path, **variables: str) -> str:
+    """Give the line of a run that is refused: one line, status 2, nothing made, nothing left."""
+    before = sorted(folder.rglob("*"))
+    with run(*options, folder=folder, **variables) as process:
+        told, line = process.communicate(timeout=120)
+    assert process.returncode == 2 and told == "" and line.count("\n") == 1, told + line
+    assert sorted(folder.rglob("*")) == before
+    return line
+
+
+def first_row(folder: Path) -> bool:
+    return any(folder.glob("runs/small/*/history.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's trials as this process runs them."""
+    folder = tmp_path_factory.mktemp("alike")
+    (folder / "small.py").write_text(STUDY)
+    for each in loading.load(str(folder / "small.py")).trials():
+        trial.run(each, folder / each.id)
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    (tmp_path / "small.py").write_text(STUDY)
+    return tmp_path
+
+
+def assert_alike(study: Path, alike: Path) -> None:
+    done = sorted(path.parent for path in study.glob("runs/small/*/result.json"))
+    assert len(done) == 4
+    for folder in done:
+        assert_same(folder, alike / folder.name)
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple["subprocess.Popen[str]", str, dict[str, str]]]:
+    keeper = ray_keeper.Keeper()
+    variables = {
+        ray_keeper.MARK: keeper.folder,
+        "RAY_TMPDIR": keeper.folder,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_memory_monitor_refresh_ms": "0",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-P", str(NODES)],
+        env=os.environ | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as nodes:
+        assert nodes.stdout is not None
+        yield nodes, nodes.stdout.readline().strip(), variables
+        # Asked to end, nodes would drain for half a minute.
+        nodes.kill()
+        keeper.close()
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_changes_nothing_and_what_cannot_be_is_refused_in_a_line(
+    cluster: tuple["subprocess.Popen[str]", str, dict[str, str]], study: Path, alike: Path
+) -> None:
+    nodes, address, variables = cluster
+    assert nodes.stdin is not None and nodes.stdout is not None
+    to = ("--address", address)
+    line = refused(*to, folder=study, **{**variables, "RAY_AUTH_TOKEN": "0" * 64})
+    assert "asks for its token" in line
+    needs(shutil.which("unshare") is not None, "unshare")
+    (study / "here").mkdir()
+    hidden = f"mount -t tmpfs none here && exec {LONGDEP} run small.py --engine ray --out here/x"
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", f"{hidden} --address {address}"],
+        cwd=study, env=os.environ | variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "is another folder; the study's folder must be" in done.stderr
+    with run(*to, folder=study, **variables) as process:
+        wait_until(lambda: first_row(study), PATIENCE)
+        nodes.stdin.write("one\n")
+        nodes.stdin.flush()
+        assert nodes.stdout.readline() == "lost\n"
+        told, error = process.communicate(timeout=300)
+    assert process.returncode == 0 and "4 trials to run, 3 at once on 3 Ray nodes" in told, error
+    assert_alike(study, alike)
+
+
+def lines(study: Path) -> int:
+    return sum(len(rows(path.parent)) for path in study.glob("runs/small/*/history.jsonl"))
+
+
+@pytest.mark.slow
+def test_nothing_stays_behind_a_cluster_of_ours_and_the_study_goes_on(
+    study: Path, alike: Path
+) -> None:
+    # A file of a library's name in the working directory is not the library.
+    (study / "html.py").write_text("raise SystemExit('planted')")
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as short:
+        for number, status in ((signal.SIGKILL, -9), (signal.SIGINT, EXIT_STATUS), (None, 0)):
+            told, place = disturbed(study, Path(short), number)
+            assert told == status
+            # Where we come to see the end, all is gone before it; behind a kill it is soon.
+            seconds = 30.0 if number == signal.SIGKILL else 0.5
+            wait_until(partial(is_gone, place), seconds)
+    assert_alike(study, alike)
+
+
+def disturbed(study: Path, short: Path, number: int | None) -> tuple[int, Path]:
+    """Run until a row is written, send a signal, and give the status and the cluster's folder."""
+    before = lines(study)
+    with run("--workers", "2", folder=study, TMPDIR=str(short)) as process:
+        wait_until(lambda: any(short.iterdir()), PATIENCE)
+        (place,) = short.iterdir()
+        if number is not None:
+            wait_until(lambda: lines(study) > before or process.poll() is not None, PATIENCE)
+            assert ray_keeper.marked(str(place))
+            process.send_signal(number)
+        process.communicate(timeout=200)
+    return process.returncode, place
+
+
+def is_gone(place: Path) -> bool:
+    return not place.exists() and not ray_keeper.marked(str(place))
+
+
+def test_an_address_that_leads_nowhere_is_refused_in_a_line(tmp_path: Path) -> None:
+    for address, line in (
+        ("nowhere", "HOST:PORT"),
+        ("ray://localhost:10001", "HOST:PORT"),
+        ("localhost:99999", "HOST:PORT"),
+        ("127.0.0.1:1", "no Ray cluster answers there"),
+        ("nowhere.invalid:6379", "no Ray cluster answers there"),
+    ):
+        with pytest.raises(RefusedError, match=f"^--address {address}: .*{line}"):
+            ray_joining.join(address)
