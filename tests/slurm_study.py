@@ -25,9 +25,12 @@ from lightning_modules.architectures.min_gru import MinGRU
 class Slow(MinGRU):
     \"\"\"Idles until a file is there, so that a trial is met in its middle on any machine.\"\"\"
 
+    calls = 0
+
     def forward(self, x, state=None):
         if not os.path.exists(os.environ.get("{GATE}", "/")):
-            time.sleep(0.1)
+            Slow.calls += 1
+            time.sleep(0.01 if Slow.calls < 100 else 1)
         return super().forward(x, state)
 """
 STUDY = """
