@@ -6,6 +6,7 @@ trial sits on one where its test loss is within a tenth of the way to the next; 
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -61,7 +62,9 @@ def learned(runs: pd.DataFrame) -> pd.DataFrame:
         known = levels(str(group["baselines"].iloc[0]), group["chance_loss"].iloc[0])
         if not known:
             continue
-        counts: dict[tuple[str, float], int] = {}
+        # By name alone: no nan equals another.
+        counts = Counter[str]()
+        level_of: dict[str, float] = {}
         for run in group.to_dict("records"):
             if run["outcome"] == "solved":
                 told = ("solved", 0.0)
@@ -69,7 +72,8 @@ def learned(runs: pd.DataFrame) -> pd.DataFrame:
                 told = (str(run["outcome"]), float("nan"))
             else:
                 told = where(run["test/loss"], known)
-            counts[told] = counts.get(told, 0) + 1
-        ordered = sorted(counts.items(), key=lambda item: (item[0][0] != "solved", -item[1]))
-        rows += [(*key, name, seeds, len(group), at) for (name, at), seeds in ordered]
+            counts[told[0]] += 1
+            level_of.setdefault(*told)
+        ordered = sorted(counts.items(), key=lambda item: (item[0] != "solved", -item[1]))
+        rows += [(*key, name, seeds, len(group), level_of[name]) for name, seeds in ordered]
     return pd.DataFrame(rows, columns=COLUMNS)

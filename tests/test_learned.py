@@ -40,12 +40,16 @@ def test_the_seeds_of_a_group_are_counted_by_what_they_learned() -> None:
         usual | {"test/loss": 0.084},
         usual | {"test/loss": 0.083},
         usual | {"test/loss": 0.167},
+        usual | {"test/loss": 0.03},
+        usual | {"test/loss": 0.02},
         usual | {"outcome": "diverged", "test/loss": np.nan},
     )
     found = learned.learned(frame)
     counts = dict(zip(found["learned"], found["seeds"], strict=True))
-    assert counts == {"solved": 1, "one number": 2, "chance": 1, "diverged": 1}
-    assert found["learned"].iloc[0] == "solved" and (found["n"] == 5).all()
+    better = "more than one number"
+    assert counts == {"solved": 1, "one number": 2, "chance": 1, better: 2, "diverged": 1}
+    assert found["learned"].iloc[0] == "solved" and (found["n"] == 7).all()
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", '{"name": 1}'])
