@@ -119,7 +119,7 @@ def begun(out: Path, count: int = 3) -> list[Path]:
 
 def job_of(trial: Path) -> str:
     """Give the id of the job that a trial runs in."""
-    return str(re.findall(r'"job": "(\d+)"', _news(trial))[-1])
+    return str(re.findall(r'"job": "(\w+)"', _news(trial))[-1])
 
 
 def has_saved(trial: Path) -> bool:

@@ -35,7 +35,7 @@ def study(tmp_path: Path) -> str:
 
 def running(slurm: dict[str, str]) -> set[str]:
     """List the jobs of ours that run, by their ids."""
-    shown = asked(slurm, "squeue", "-h", "-r", "--states=R", "--partition=plain", "-o", "%A")
+    shown = asked(slurm, "squeue", "-h", "-r", "--states=R", "--partition=plain", "-o", "%F_%K")
     return set(shown.split())
 
 

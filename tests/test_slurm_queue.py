@@ -10,6 +10,7 @@ from small import small_study
 from experiments import interruption
 from experiments.engines import choice
 from experiments.engines.base import Where
+from experiments.engines.slurm_job import job_id
 from experiments.engines.slurm_queue import at_once, directives
 from lightning_modules.refusal import RefusedError
 
@@ -67,6 +68,12 @@ def test_what_slurm_refuses_is_said_in_its_words_and_it_is_given_no_secret(
         choice.begin(Where(engine="slurm", partition="shrt"), TRIALS, is_online=False)
     assert str(refused.value) == said
     assert "hidden" not in (tmp_path / "given").read_text()
+
+
+def test_a_job_of_an_array_is_queued_again_by_itself_not_with_the_whole_array() -> None:
+    alone = {"SLURM_JOB_ID": "7"}
+    assert job_id(alone) == "7"
+    assert job_id({**alone, "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}) == "7_2"
 
 
 def test_slurm_asks_twice_and_that_is_no_second_request(monkeypatch: pytest.MonkeyPatch) -> None:

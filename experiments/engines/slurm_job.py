@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -89,8 +89,17 @@ def _asked() -> Iterator[list[int]]:
 def _requeue() -> None:
     # Only at the warning: while Slurm ends the job, it would end this command as well. What is
     # not queued again is submitted again by whoever waits for it.
-    done = subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+    done = subprocess.run(["scontrol", "requeue", job_id(os.environ)])
     print(f"queued again: exit status {done.returncode}", file=sys.stderr)
+
+
+def job_id(variables: Mapping[str, str]) -> str:
+    """Give the id of one job of an array, from its environment.
+
+    Not `SLURM_JOB_ID`: one of the jobs has there what names the whole array.
+    """
+    array, number = variables.get("SLURM_ARRAY_JOB_ID"), variables.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{number}" if array and number else variables["SLURM_JOB_ID"]
 
 
 class _News:
@@ -107,7 +116,7 @@ class _News:
         self._rows: dict[str, float] = {}
         self._steps: dict[str, int] = {}
         self._file = path.open("a", buffering=1)
-        self._write(kind="begun", host=socket.gethostname(), job=os.environ.get("SLURM_JOB_ID"))
+        self._write(kind="begun", host=socket.gethostname(), job=job_id(os.environ))
 
     def tell(self, event: Event) -> None:
         """Write down what has happened to a trial, its rows not too often."""
