@@ -6,6 +6,9 @@ little evidence. The claims were recorded when the study began.
 
 What every trial came to stands beside the page, so that one that is run again can be held against
 it.
+
+Longer than a file should be: a row's verdict, its cells and its paragraph are of one page, and are
+read together.
 """
 
 import os

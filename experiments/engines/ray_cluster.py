@@ -1,7 +1,6 @@
 """Run trials on a Ray cluster: an actor for each trial at once, with a warm worker process.
 
-Ray decides what runs where and tells which machine is lost. What a trial comes to, how it is kept
-and how it goes on is as on one machine: the folder that all nodes share says it.
+Ray decides what runs where and tells which machine is lost. All else is as on one machine.
 """
 
 import importlib
