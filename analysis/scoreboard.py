@@ -317,7 +317,7 @@ def _board(group: Group) -> Table:
     badge = Markup('<strong class="verdict {}">{}</strong>')
     return Table(
         "board",
-        group.title,
+        f"{group.title}: verdicts",
         cells,
         drawn={
             "finding": [

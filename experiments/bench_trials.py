@@ -55,7 +55,7 @@ def with_and_without_kernel(study: Study, count: int) -> Iterator[Row]:
     Whole trials, in one warm worker each; what is built and imported is there before the clock is.
     """
     grid = [trial for trial in study.trials() if trial.seed == study.seeds[0]]
-    # An odd step: each arm has as many places, short and long in turn, and an even one meets but one.
+    # An odd step: places are short and long in turn, and an even one would meet but one kind.
     chosen = grid[:: max(1, len(grid) // count) | 1][:count]
     seconds: dict[str, list[float]] = {"kernel": [], "loop": []}
     with contextlib.ExitStack() as stack:
