@@ -155,7 +155,7 @@ def run(
     run once, and what was stopped goes on where it was.
 
     Exit status: 0 all done; 1 a trial failed; 2 refused, nothing was created; 75 told to stop
-    (SIGTERM, SIGUSR1, SIGHUP) or a trial was; 130 Ctrl-C.
+    (Ctrl-C, SIGTERM, SIGUSR1, SIGHUP) or a trial was.
     """
     from experiments.engines import choice
     from experiments.engines.base import Where
