@@ -346,7 +346,7 @@ def _markdown(groups: list[Group], told: list[str]) -> str:
         for each in group.lines:
             this = each.reproduces
             told_of = {
-                "paper says": f"{markdown(this.says, 600)}",
+                "paper says": markdown(this.says, 600),
                 "source": f"{markdown(this.source, 200)} ({each.known})",
                 "differs": markdown(this.differs, 600),
                 "asked before by" if this.kind == "again" else "asked smaller by": (

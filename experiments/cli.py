@@ -98,12 +98,12 @@ def plan(
         longdep plan quick --add my_cells.py:Mine
     """
     from experiments import planning
-    from experiments.pool import Priced
+    from experiments.pool import Pool
 
-    priced = Priced.of(pool, trials_per_gpu, price)
+    machines = Pool.of(pool, trials_per_gpu, price)
     for name, declared, folder in opening.every(study, out, add, allow, seeds):
         _name(name, study)
-        planning.show(declared, folder, workers, priced)
+        planning.show(declared, folder, workers, machines)
 
 
 @app.command(rich_help_panel="Studies")

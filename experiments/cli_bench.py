@@ -55,10 +55,11 @@ def bench(
         ("trials an hour", bench_trials.trials_an_hour(study, grid.trials)),
         ("kernel and loop", bench_trials.with_and_without_kernel(study, grid.pairs)),
         ("probes", bench_trials.with_and_without_probes(study, grid.probed)),
-        *([("cohort", bench_trials.cohort_and_single(study, grid.members))] * bool(grid.members)),
         ("logs", bench_reports.reading(study, grid.rounds)),
         ("report", bench_reports.reporting(study, grid.seeds)),
     ]
+    if grid.members:
+        parts.append(("cohort", bench_trials.cohort_and_single(study, grid.members)))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("measuring", total=None)
         for name, part in parts:

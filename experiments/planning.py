@@ -9,14 +9,12 @@ from rich.table import Table
 from experiments import timing
 from experiments.cli_lines import console, say
 from experiments.folder import StudyFolder
-from experiments.pool import Priced
+from experiments.pool import Pool
 from experiments.study import Study, Trial
 from experiments.tuning import base
 
 
-def show(
-    study: Study, folder: StudyFolder, workers: int | None, priced: Priced | None = None
-) -> None:
+def show(study: Study, folder: StudyFolder, workers: int | None, pool: Pool | None = None) -> None:
     """Print the plan of a study; creates nothing."""
     recorded = folder.recorded() if study.tuning else None
     study = study.with_choices(recorded.choices) if recorded else study
@@ -70,8 +68,8 @@ def show(
     count = min(workers or timing.cores(), len(missing))
     left = "" if len(missing) == study.size + study.tuning_size else f"{len(missing)} left: "
     say(f"{left}{estimate.text(count)}")
-    if priced is not None:
-        say(priced.text(estimate.seconds, estimate.longest, len(missing)))
+    if pool is not None:
+        say(pool.text(estimate.seconds, estimate.longest, len(missing)))
 
 
 def _tuning_left(study: Study, folder: StudyFolder) -> list[Trial]:

@@ -1,7 +1,7 @@
 """How a study behaves when it is large: python -P tests/bench_scale.py [TRIALS ...]
 
 Plants trials of zero length, each with the files that a finished trial has, and measures what
-depends on their number. `docs/scale.md` shows what came out.
+depends on their number.
 """
 
 import resource

@@ -2,14 +2,14 @@
 
 import pytest
 
-from experiments.pool import SECONDS_TO_START, Pool, Priced
+from experiments.pool import SECONDS_TO_START, Pool
 from lightning_modules.refusal import RefusedError
 
 
 def told(pool: str, seconds: float, longest: float, trials: int, **more: float) -> str:
-    priced = Priced.of(pool, more.get("per_gpu"), more.get("price"))  # type: ignore[arg-type]
-    assert priced is not None
-    return priced.text(seconds, longest, trials)
+    found = Pool.of(pool, more.get("per_gpu"), more.get("price"))  # type: ignore[arg-type]
+    assert found is not None
+    return found.text(seconds, longest, trials)
 
 
 def test_trials_are_shared_out_evenly_and_machines_cost_as_long_as_they_run() -> None:
@@ -32,13 +32,13 @@ def test_nothing_is_done_before_the_longest_trial_and_no_machine_runs_for_nothin
 @pytest.mark.parametrize("text", ["", "64", "64x", "x1gpu", "64x1", "0x4cpu", "4x0gpu", "2x2tpu"])
 def test_what_is_no_pool_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(RefusedError, match="16x4cpu, 64x1gpu"):
-        Pool.of(text)
+        Pool.of(text, None, None)
 
 
 def test_a_price_or_a_share_of_nothing_is_refused() -> None:
-    assert Priced.of(None, None, None) is None
+    assert Pool.of(None, None, None) is None
     for given in ((None, 2, None), (None, None, 0.5)):
         with pytest.raises(RefusedError, match="add --pool 64x1gpu"):
-            Priced.of(*given)
+            Pool.of(*given)
     with pytest.raises(RefusedError, match="has no GPU"):
-        Priced.of("16x4cpu", 2, None)
+        Pool.of("16x4cpu", 2, None)
