@@ -17,23 +17,9 @@ from experiments import (
     opening,
 )
 from experiments.cli_lines import Commands, console, say
-from experiments.cli_names import (
-    Account,
-    Add,
-    Address,
-    Allow,
-    Directives,
-    EngineName,
-    JobTime,
-    Only,
-    Out,
-    Partition,
-    Seeds,
-    StudyName,
-    TrialsPerGpu,
-    TrialsPerJob,
-    Workers,
-)
+from experiments.cli_names import Add, Allow, Only, Out, Seeds, StudyName, Workers
+from experiments.cli_where import HERE, TrialsPerGpu, somewhere
+from experiments.engines.base import Where
 from experiments.loading import StudyError
 
 app = typer.Typer(name="longdep", cls=Commands, pretty_exceptions_enable=False)
@@ -107,6 +93,7 @@ def plan(
 
 
 @app.command(rich_help_panel="Studies")
+@somewhere
 def run(
     study: StudyName,
     only: Only = None,
@@ -115,9 +102,7 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Add seeds, lags, tasks or arms to a study that ran.")
     ] = False,
-    engine: EngineName = "local",
-    address: Address = None,
-    workers: Workers = None,
+    where: Where = HERE,
     out: Out = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="In this process, one by one; errors are raised.")
@@ -132,12 +117,6 @@ def run(
         bool, typer.Option("--keep-stale", help="Keep trials whose code has changed.")
     ] = False,
     allow: Allow = None,
-    trials_per_gpu: TrialsPerGpu = None,
-    trials_per_job: TrialsPerJob = None,
-    partition: Partition = None,
-    time: JobTime = None,
-    account: Account = None,
-    slurm: Directives = None,
 ) -> None:
     """Run what is missing of a study.
 
@@ -157,24 +136,10 @@ def run(
     Exit status: 0 all done; 1 a trial failed; 2 refused, nothing was created; 75 told to stop
     (Ctrl-C, SIGTERM, SIGUSR1, SIGHUP) or a trial was.
     """
-    from experiments.engines import choice
-    from experiments.engines.base import Where
     from experiments.launching import Launch
 
-    where = Where(
-        engine=engine,
-        workers=workers,
-        trials_per_gpu=trials_per_gpu,
-        address=address,
-        trials_per_job=trials_per_job,
-        partition=partition,
-        time=time,
-        account=account,
-        slurm=tuple(slurm or ()),
-    )
-    choice.check(where)
-    if foreground and engine != "local":
-        raise StudyError(f"--foreground is in this process, not on {engine}: leave one out")
+    if foreground and where.engine != "local":
+        raise StudyError(f"--foreground is in this process, not on {where.engine}: leave one out")
     launch = Launch(
         only=only or [],
         is_extended=extend,

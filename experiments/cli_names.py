@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from experiments import loading
-from experiments.engines import choice
 from lightning_modules import registry
 
 LISTS = ("architectures", "tasks", "probes", "studies")
@@ -84,60 +83,9 @@ Seeds = Annotated[
     int | None,
     typer.Option("--seeds", min=1, metavar="N", help="N seeds (0, 1, ...) instead of its own."),
 ]
-EngineName = Annotated[
-    str,
-    typer.Option(
-        "--engine",
-        help=f"Where trials run: {', '.join(choice.names())}.",
-        autocompletion=choice.names,
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="HOST:PORT",
-        help="The Ray cluster to join, or auto; otherwise one is started here for the run.",
-    ),
-]
-TrialsPerGpu = Annotated[
-    int | None,
-    typer.Option(
-        "--trials-per-gpu",
-        min=1,
-        metavar="N",
-        help="Have N trials share a GPU that is reserved for them (networks train on the CPU).",
-    ),
-]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes; default: the cores.")
-]
-ON_SLURM = "With --engine slurm"
-TrialsPerJob = Annotated[
     int | None,
     typer.Option(
-        "--trials-per-job",
-        min=1,
-        help="Default: 8, and at most 200 jobs.",
-        rich_help_panel=ON_SLURM,
-    ),
-]
-Partition = Annotated[
-    str | None, typer.Option("--partition", help="As sbatch's.", rich_help_panel=ON_SLURM)
-]
-JobTime = Annotated[
-    str | None,
-    typer.Option("--time", help="As sbatch's: 4:00:00 is four hours.", rich_help_panel=ON_SLURM),
-]
-Account = Annotated[
-    str | None, typer.Option("--account", help="As sbatch's.", rich_help_panel=ON_SLURM)
-]
-Directives = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--slurm",
-        metavar="KEY=VALUE",
-        help="One more of sbatch's directives: mem=4G, qos=low, exclusive.",
-        rich_help_panel=ON_SLURM,
+        "--workers", min=1, help="At most N trials at once; default: the cores.", metavar="N"
     ),
 ]

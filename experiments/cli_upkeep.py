@@ -6,7 +6,9 @@ import typer
 
 from experiments import opening
 from experiments.cli_lines import say
-from experiments.cli_names import Allow, Only, Out, StudyName, Workers
+from experiments.cli_names import Allow, Only, Out, StudyName
+from experiments.cli_where import HERE, somewhere
+from experiments.engines.base import Where
 from experiments.loading import StudyError
 from lightning_modules import registry
 
@@ -18,6 +20,7 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel=PANEL)
+@somewhere
 def retry(
     study: StudyName,
     only: Only = None,
@@ -27,7 +30,7 @@ def retry(
             "--outcome", help=f"Finished trials as well, by their outcome: {', '.join(AGAIN)}."
         ),
     ] = None,
-    workers: Workers = None,
+    where: Where = HERE,
     out: Out = None,
     allow: Allow = None,
 ) -> None:
@@ -41,10 +44,10 @@ def retry(
         longdep retry quick
         longdep retry quick --only arm=lstm,seed=0
         longdep retry quick --outcome out_of_memory --workers 1
+        longdep retry quick --outcome out_of_memory --engine slurm --slurm mem=8G
     """
     from analysis import ledger
     from experiments import doctor, running
-    from experiments.engines.base import Where
     from experiments.selection import select
 
     outcomes = set(outcome or ())
@@ -78,7 +81,7 @@ def retry(
         missing,
         {trial_id: folder.result(trial_id) for trial_id in again},
         reconcile=lambda: folder.reconcile(declared),
-        where=Where(workers=workers),
+        where=where,
         is_foreground=False,
         is_online=False,
     )

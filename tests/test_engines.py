@@ -1,5 +1,6 @@
 """The door to the engines: what is asked for, what is refused, and a folder that must be shared."""
 
+import dataclasses
 import fcntl
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import cli_where
 from experiments.engines import choice, sharing
 from experiments.engines.base import Where
 from experiments.engines.choice import Kind
@@ -26,6 +28,10 @@ def test_what_an_engine_does_not_know_is_refused_with_the_one_that_does(
     for field, option in (("address", "--address"), ("trials_per_gpu", "--trials-per-gpu")):
         with pytest.raises(RefusedError, match=f"^{option} goes with --engine .*far"):
             choice.check(Where(**{field: 1}))  # type: ignore[arg-type]
+
+
+def test_all_that_says_where_trials_run_is_an_option() -> None:
+    assert set(cli_where.OPTIONS) == {field.name for field in dataclasses.fields(Where)}
 
 
 def test_an_engine_whose_package_is_missing_says_what_to_install(

@@ -1,5 +1,6 @@
 """retry, clean and doctor on folders with planted results: what they find, say, and leave alone."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from experiments import running
 from experiments.cli import app
+from experiments.engines import choice
+from experiments.engines.base import Where
 from experiments.folder import StudyFolder
 from experiments.locking import claimed
 from experiments.study import Trial
@@ -49,9 +52,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     def note(study: Any, folder: Any, trials: list[Trial], missing: list[Trial], again: Any,
-             **_: Any) -> None:  # fmt: skip
+             *, where: Where, **_: Any) -> None:  # fmt: skip
         calls.append(
-            {"missing": [FATES[t.id] for t in missing], "again": [FATES[t] for t in again]}
+            {
+                "missing": [FATES[t.id] for t in missing],
+                "again": [FATES[t] for t in again],
+                "where": where,
+            }
         )
 
     monkeypatch.setattr(running, "run", note)
@@ -83,6 +90,21 @@ def test_retry_runs_what_came_to_no_result_and_others_only_by_name(
     assert f"{len(missing) - len(again)} failed or interrupted, {len(again)} anew" in out
     (call,) = ran
     assert (call["missing"], sorted(call["again"])) == (missing, sorted(again))
+
+
+def test_retry_runs_where_it_is_told(
+    folder: StudyFolder, ran: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = choice.ENGINES["slurm"]
+    monkeypatch.setitem(choice.ENGINES, "slurm", dataclasses.replace(slurm, package=""))
+    retry = ("retry", str(folder.path), "--outcome", "timed_out")
+    status, _, error = longdep(*retry, "--slurm", "mem=8G")
+    assert (status, ran) == (2, []) and "--slurm goes with --engine slurm" in error
+    options = ("--engine", "slurm", "--slurm", "mem=8G", "--slurm", "qos=low", "--time", "1:00:00")
+    assert longdep(*retry, *options, "--workers", "3")[0] == 0
+    assert longdep(*retry)[0] == 0
+    there = Where(engine="slurm", slurm=("mem=8G", "qos=low"), time="1:00:00", workers=3)
+    assert [call["where"] for call in ran] == [there, Where()]
 
 
 @pytest.mark.parametrize("outcome", ["solved", "unsolved", "timed-out", "failed"])
