@@ -3,6 +3,7 @@
 """
 
 import copy
+import gc
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -166,6 +167,28 @@ def it_follows_the_weights(probe: type[Probe]) -> None:
     require(now != _values(before), "other weights are measured alike")
 
 
+def it_lets_go_of_what_it_kept(probe: type[Probe]) -> None:
+    """It holds no tensor when it is done, not even in a circle: those of a walk are large."""
+
+    def measure() -> None:
+        for task, network, batch in _cases():
+            made = probe(task)
+            if not made.why_not(network):
+                made.measure(network, batch)
+
+    measure()  # what is made once is there now
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()  # it looks for circles now and then, by the number of objects and not bytes
+    try:
+        before = _tensors()
+        measure()
+        require(_tensors() <= before, f"{_tensors() - before} tensors are left")
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 CLAUSES: dict[str, Callable[[type[Probe]], None]] = {
     (clause.__doc__ or "").strip().rstrip("."): clause
     for clause in (
@@ -177,6 +200,7 @@ CLAUSES: dict[str, Callable[[type[Probe]], None]] = {
         the_network_stays_as_it_is,
         random_numbers_are_its_own,
         it_follows_the_weights,
+        it_lets_go_of_what_it_kept,
     )
 }
 
@@ -199,6 +223,10 @@ def _with_gates() -> str:
         if len(getattr(layer, "state_names", ())) == 2 and "gates" in vars(type(layer)):
             return name
     return registry.names("architecture")[0]
+
+
+def _tensors() -> int:
+    return sum(type(each) is Tensor for each in gc.get_objects())
 
 
 def _is_plain(value: Any) -> bool:

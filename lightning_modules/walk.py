@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from itertools import chain, pairwise
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from jaxtyping import Float, Int
@@ -159,10 +159,12 @@ class Walker:
         self.copy = copy.deepcopy(network).double().eval().requires_grad_(False)
         self.leaves = list(leaves(self.copy.layer))
         self.watched = {id(layer): Watched(layer).eval() for _, layer, _ in self.leaves}
-        self.passages: list[Passage] = []
-        for name, layer, is_reversed in self.leaves:
-            # Of the instance: the module that holds the layer calls this in its place.
-            layer.forward = partial(self._pass, name, layer, is_reversed)  # type: ignore[method-assign]
+        self._passages: list[Passage] | None = None
+        for number, (_, layer, _) in enumerate(self.leaves):
+            # Of the instance: the module that holds the layer calls this in its place. It does not
+            # hold us: in a circle, what a walk keeps would stay until Python looks for circles,
+            # and a few tensors of 100 MB do not make it look.
+            layer.forward = partial(_through, ref(self), number)  # type: ignore[method-assign]
 
     def follow(self, network: Network) -> None:
         """Take over the weights and buffers of a network."""
@@ -174,23 +176,33 @@ class Walker:
 
     def walk(self, task: Task, batch: Batch) -> Walk:
         """Run over a batch, forward, and keep what gradients need."""
-        self.passages = []
         encoded = self.copy.encode(batch.inputs).double().detach().requires_grad_()
-        with torch.enable_grad():
+        with self._noted() as passages, torch.enable_grad():
             outputs = self.copy(encoded)
+        with torch.enable_grad():
             loss = loss_of_last(task, outputs, batch) * batch.inputs.shape[0]
-        return Walk(outputs, loss, encoded, self.passages)
+        return Walk(outputs, loss, encoded, passages)
 
     def run(self, inputs: Tensor) -> list[Passage]:
         """Run over inputs without a loss or gradients, and give the way of each layer."""
-        self.passages = []
-        with torch.no_grad():
+        with self._noted() as passages, torch.no_grad():
             self.copy(self.copy.encode(inputs).double())
-        return self.passages
+        return passages
 
-    def _pass(
-        self, name: str, layer: Recurrent, is_reversed: bool, x: Tensor, state: State | None = None
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[list[Passage]]:
+        """Note the way of each layer that runs meanwhile; none of it is kept here afterwards."""
+        self._passages = []
+        try:
+            yield self._passages
+        finally:
+            self._passages = None
+
+    def step_through(
+        self, number: int, x: Tensor, state: State | None = None
     ) -> tuple[Tensor, State]:
+        """Run a layer of the copy over a sequence in its own place, and note its way if asked."""
+        name, layer, is_reversed = self.leaves[number]
         watched = self.watched[id(layer)]
         start = layer.initial_state(x.shape[0]) if state is None else state
         displacement = x.new_zeros(*x.shape[:2], watched.width).requires_grad_()
@@ -198,10 +210,19 @@ class Walker:
         y, after = seen[..., : layer.output_size], seen[..., layer.output_size :]
         begun = torch.cat([part.flatten(1) for part in start], 1).unsqueeze(1)
         before = torch.cat([begun, after[:, :-1].detach()], 1)
-        self.passages.append(
-            Passage(name, watched, is_reversed, x, y, before, after.detach(), displacement)
-        )
+        if self._passages is not None:
+            self._passages.append(
+                Passage(name, watched, is_reversed, x, y, before, after.detach(), displacement)
+            )
         return y, end
+
+
+def _through(
+    walker: "ref[Walker]", number: int, x: Tensor, state: State | None = None
+) -> tuple[Tensor, State]:
+    its = walker()
+    assert its is not None, "the copy is not used apart from its walker"
+    return its.step_through(number, x, state)
 
 
 def loss_of_last(task: Task, outputs: Tensor, batch: Batch) -> Tensor:
