@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from experiments import checkpoint, ending, log_config, resuming, tracking
 from experiments.durable import read_json, write_json
 from experiments.fitting import fit
@@ -57,8 +59,11 @@ class Attempt:
         after_step: Callable[[int], bool],
         is_online: bool,
         checkpoint_seconds: float,
+        on: str,
+        device: torch.device,
     ) -> None:
         self.trial, self.folder = trial, folder
+        self.on, self.device = on, device
         self.on_row, self.after_step, self.is_online = on_row, after_step, is_online
         self.checkpoint_seconds = checkpoint_seconds
         self.begun: resuming.Begun
@@ -83,11 +88,13 @@ class Attempt:
 
     def open(self) -> None:
         """Load what an earlier attempt left, and make the training that goes on from there."""
-        self.begun = resuming.begin(self.trial, self.folder)
+        self.begun = resuming.begin(self.trial, self.folder, on=self.on)
         self._is_open = True
         state = self.state = self.begun.state
         self.step, self.number = self.begun.step, self.begun.number
         network, data = prepare(self.trial, self.step)
+        # Before anything holds its weights: the optimizer does.
+        network.to(self.device)
         remarks = [remark for remark in data.task.remarks if remark not in self.begun.notes]
         self.begun.notes += remarks
         self.probing = Probing(self.trial, data.task, data.evaluation("validation"))
@@ -137,7 +144,7 @@ class Attempt:
         """Train alone, where a step is left to do."""
         if self.is_to_train:
             # A place that is never made: what is named hpc_ckpt_* would be loaded from it.
-            fit(self.training, self.training.data, self.folder / "lightning")
+            fit(self.training, self.training.data, self.folder / "lightning", self.on)
 
     def end(self) -> None:
         """Test what is over, and save."""
@@ -195,10 +202,11 @@ class Attempt:
         # The frames of the error hold the tensors.
         traceback.clear_frames(error.__traceback__)
         gc.collect()
+        torch.cuda.empty_cache()
 
     def give_up(self) -> Report:
         """Commit, without training, that the trial does not fit into this machine's memory."""
-        self.begun = resuming.begin(self.trial, self.folder, is_loaded=False)
+        self.begun = resuming.begin(self.trial, self.folder, is_loaded=False, on=self.on)
         self.begun.history.close()
         rows = self.begun.history.rows
         summary = {

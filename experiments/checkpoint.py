@@ -74,7 +74,9 @@ def _load(path: Path, entry: dict[str, Any]) -> dict[str, Any] | str:
         return "damaged: its sha256 is not the recorded one"
     try:
         # torch checks no hashes, and without weights_only it runs what a file tells it to.
-        state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True)
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(data), map_location="cpu", weights_only=True
+        )
     except pickle.UnpicklingError:
         return "refused: to load it would run code"
     return state if isinstance(state, dict) else "no checkpoint"
@@ -106,8 +108,12 @@ def _bytes(state: dict[str, Any]) -> memoryview:
 
 
 def _own(value: Any) -> Any:
-    """Copy tensors that are a part of a larger one: torch would write all of it."""
+    """Copy tensors that are a part of a larger one: torch would write all of it.
+
+    What is on another device is copied to the CPU's memory: it is to be read where there is none.
+    """
     if isinstance(value, Tensor):
+        value = value if value.device.type == "cpu" else value.detach().cpu()
         return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
     if not isinstance(value, dict):
         return value

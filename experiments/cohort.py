@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments import ending
+import torch
+
+from experiments import accelerator, ending
 from experiments.attempt import CHECKPOINT_SECONDS, Attempt, Report, committed
 from experiments.fitting import fit
 from experiments.locking import claimed
@@ -30,6 +32,7 @@ def run(
     is_online: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     is_debugged: bool = False,
+    on: str = "cpu",
 ) -> None:
     """Run trials in their folders, or go on with them; `on_end` is told how each one ended.
 
@@ -38,9 +41,19 @@ def run(
     result here: each is to be tried alone.
     """
     refuse_unsafe_loading()
-    _Together(
-        trials, folders, on_end, on_row, after_step, is_online, checkpoint_seconds, is_debugged
-    ).run()
+    with accelerator.used(on) as device:
+        _Together(
+            trials,
+            folders,
+            on_end,
+            on_row,
+            after_step,
+            is_online,
+            checkpoint_seconds,
+            is_debugged,
+            on,
+            device,
+        ).run()
 
 
 def told(study: Study) -> str:
@@ -71,11 +84,14 @@ class _Together:
         is_online: bool,
         checkpoint_seconds: float,
         is_debugged: bool,
+        on: str,
+        device: torch.device,
     ) -> None:
         self.trials, self.folders = trials, folders
         self.on_end, self.on_row, self.after_step = on_end, on_row, after_step
         self.is_online, self.is_debugged = is_online, is_debugged
         self.checkpoint_seconds = checkpoint_seconds
+        self.on, self.device = on, device
         self.attempts: dict[int, Attempt] = {}
         self.claims: dict[int, contextlib.ExitStack] = {}
 
@@ -114,6 +130,8 @@ class _Together:
                 self.is_online,
                 # All are saved at one step, so that they can go on together.
                 math.inf,
+                self.on,
+                self.device,
             )
             attempt.open()
         except Exception as error:
@@ -142,7 +160,7 @@ class _Together:
                 attempt.together, attempt.path = seeds, f"cohort, {path}"
                 attempt.begin()
             self._saved = time.monotonic()
-            fit(cohort, None, self.folders[numbers[0]] / "lightning")
+            fit(cohort, None, self.folders[numbers[0]] / "lightning", self.on)
             cohort.release()
         except Exception as error:
             for number in numbers:

@@ -10,11 +10,14 @@ from typing import Any
 
 import torch
 
+from experiments import accelerator
 from lightning_modules.kernel.compiler import compiler
 
 BITS = (
     *("torch", "numpy", "threads", "cpu_capability", "device", "machine", "cpu"),
     *("compiler", "matmul_precision", "deterministic", "settings"),
+    *("gpu", "gpu_driver", "cuda", "cudnn", "cudnn_deterministic", "cudnn_benchmark"),
+    *("tf32", "cublas_workspaces"),
 )
 """What may change the last bits of a result: a resume under another value is not bit-exact."""
 
@@ -22,8 +25,11 @@ SETTINGS = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN_C
 """Variables that choose among kernels, and the bits with them."""
 
 
-def record(device: str = "cpu") -> dict[str, Any]:
-    """Describe this process: versions, threads, device, commit; no host, no user, no path."""
+def record(on: str = "cpu") -> dict[str, Any]:
+    """Describe this process: versions, threads, device, commit; no host, no user, no path.
+
+    `on` is what it trains on, "cpu" or "gpu".
+    """
     packages = ("torch", "numpy", "pytorch-lightning", "wandb")
     return {
         "python": platform.python_version(),
@@ -33,7 +39,8 @@ def record(device: str = "cpu") -> dict[str, Any]:
         "cpu": _cpu(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "device": device,
+        "device": "cpu" if on == "cpu" else "cuda",
+        **(accelerator.described() if on == "gpu" else {}),
         "compiler": found.version if (found := compiler()) else "none",
         "matmul_precision": torch.get_float32_matmul_precision(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),

@@ -7,19 +7,32 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.accelerators import Accelerator
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+LIGHTNINGS: dict[str, str | Accelerator] = {"cpu": "cpu", "gpu": "cuda"}
+"""What Lightning is told; its own "gpu" may be one that is no CUDA."""
 
-def fit(training: pl.LightningModule, data: pl.LightningDataModule | None, root: Path) -> None:
-    """Train until `training` is over or asked to stop; nothing is written, not even to `root`."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+
+def fit(
+    training: pl.LightningModule,
+    data: pl.LightningDataModule | None,
+    root: Path,
+    accelerator: str = "cpu",
+) -> None:
+    """Train until `training` is over or asked to stop; nothing is written, not even to `root`.
+
+    On a "gpu" it is left there, as are those whose weights it holds.
+    """
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # A counter-based stream costs microseconds a batch: loader workers would only cost.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Lightning 2.6 calls a pytree function that torch 2.13 deprecates.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         trainer = pl.Trainer(
-            accelerator="cpu",
+            accelerator=LIGHTNINGS[accelerator],
             devices=1,
             max_steps=-1,  # `Training` stops by itself
             max_epochs=-1,
@@ -36,3 +49,6 @@ def fit(training: pl.LightningModule, data: pl.LightningDataModule | None, root:
         # own handler was called before: whoever called saves.
         with contextlib.suppress(SIGTERMException):
             trainer.fit(training, datamodule=data)
+        if accelerator != "cpu":
+            # Lightning brings everything back to the CPU behind itself.
+            training.to(trainer.strategy.root_device)

@@ -88,7 +88,7 @@ def bring_back(trial: Trial, folder: StudyFolder) -> Finished:
     start, drawn = prepare(trial)
     network, _ = prepare(trial)
     try:
-        network.load_state_dict(torch.load(io.BytesIO(data), weights_only=True))
+        network.load_state_dict(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
     except Exception as error:
         line = " ".join(str(error).split())[:200]
         raise StudyError(f"{path}: does not fit {trial.arm.label} as it is now: {line}") from None

@@ -1,5 +1,6 @@
 """When the probes of a trial measure, and what its log says of it."""
 
+import copy
 import math
 from typing import Any
 
@@ -15,7 +16,11 @@ PREFIX = "probe/"
 
 
 class Probing:
-    """The probes of one trial. They measure copies, and never change how it trains."""
+    """The probes of one trial. They measure copies, and never change how it trains.
+
+    They do so on the CPU, whatever the trial trains on: what is measured there in float64 can be
+    compared, and a probe may use numpy.
+    """
 
     def __init__(self, trial: Trial, task: Task, batch: Batch) -> None:
         self.steps = {
@@ -30,6 +35,7 @@ class Probing:
             for probing in trial.probes
         }
         self._batch = first(batch, EXAMPLES)
+        self._here: Network | None = None
 
     def is_due(self, step: int) -> bool:
         """Tell whether a probe measures at a step because of its number."""
@@ -43,6 +49,8 @@ class Probing:
         # What is large is kept before the training and after it.
         is_kept = is_over or step == 0
         found: dict[str, Any] = {}
+        if self._plan and network.device.type != "cpu":
+            network = self._brought(network)
         with walk.shared():
             for probing in self._plan:
                 is_named = step in probing.at or (step == 0 and "start" in probing.at)
@@ -55,6 +63,14 @@ class Probing:
                     rows = [row for row in measured if is_kept or not row.is_detail]
                     found |= named(probing.probe, rows)
         return found
+
+    def _brought(self, network: Network) -> Network:
+        """Give the network as it is now, on the CPU."""
+        if self._here is None:
+            self._here = copy.deepcopy(network).cpu()
+        self._here.load_state_dict(network.state_dict())
+        self._here.train(network.training)
+        return self._here
 
 
 def named(probe: str, rows: list[Row]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import checkpoint, code, ending, environment
+from experiments import accelerator, checkpoint, code, ending, environment
 from experiments.durable import History, read_json, read_rows, sweep, write_json
 from experiments.record import SCHEMA
 from experiments.study import Trial
@@ -35,10 +35,10 @@ class Begun:
         return self.state["training"]["step"] if self.state else 0
 
 
-def begin(trial: Trial, folder: Path, *, is_loaded: bool = True) -> Begun:
+def begin(trial: Trial, folder: Path, *, is_loaded: bool = True, on: str = "cpu") -> Begun:
     """Choose where to go on from, open the history there, write `trial.json`.
 
-    Unless `is_loaded`, no checkpoint is used and all rows are kept.
+    Unless `is_loaded`, no checkpoint is used and all rows are kept. `on` is what it trains on.
     """
     sweep(folder)
     path = folder / "trial.json"
@@ -52,13 +52,18 @@ def begin(trial: Trial, folder: Path, *, is_loaded: bool = True) -> Begun:
     if is_loaded:
         state, passed_over = choose(folder, trial.id)
         notes += passed_over
-    now = environment.record()
+    now = environment.record(on)
     begun_in = state["environment"] if state else now
     is_bit_exact = state is None or (
         state["bit_exact"]
         # Where only the log is left to write, no bits are left to change.
         and (state["summary"] is not None or environment.is_bit_exact(begun_in, now))
     )
+    if state is not None and state["summary"] is None:
+        was, is_now = accelerator.name_of(begun_in), accelerator.name_of(now)
+        if was != is_now:
+            step = state["training"]["step"]
+            notes.append(f"begun on {was}, it goes on from step {step} on {is_now}: other last bits")
     keep = state["rows"] if state else 0
     history = History(folder / HISTORY, keep if is_loaded else None)
     notes += [history.torn] if history.torn else []

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments import ending
+from experiments import accelerator, ending
 from experiments.attempt import CHECKPOINT_SECONDS, Attempt, Report, committed
 from experiments.locking import claimed
 from experiments.preparing import prepare
@@ -25,12 +25,14 @@ def run(
     has_been_killed: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     is_debugged: bool = False,
+    on: str = "cpu",
 ) -> Report:
     """Run a trial in its folder, or go on with it; it is done when `result.json` is there.
 
     Once `after_step` answers True, the trial is saved and ends as `interrupted`. An error is kept
     in `failure.json` and raised only when `is_debugged`. Out of memory is a result only when the
-    trial `is_alone` on the machine; `has_been_killed` tells that the kernel ended it there.
+    trial `is_alone` on the machine; `has_been_killed` tells that the kernel ended it there. It
+    trains `on` a "cpu" or a "gpu".
 
     Raises
     ------
@@ -40,12 +42,14 @@ def run(
     refuse_unsafe_loading()
     attempt = None
     try:
-        with claimed(folder) as is_ours:
+        with accelerator.used(on) as device, claimed(folder) as is_ours:
             if not is_ours:
                 return {"outcome": "running elsewhere"}
             if (done := committed(folder)) is not None:
                 return done
-            attempt = Attempt(trial, folder, on_row, after_step, is_online, checkpoint_seconds)
+            attempt = Attempt(
+                trial, folder, on_row, after_step, is_online, checkpoint_seconds, on, device
+            )
             if has_been_killed:
                 return attempt.give_up()
             try:

@@ -31,10 +31,17 @@ def draws(network: Network, batch: Batch) -> bool:
     """Tell whether a network draws random numbers in training: dropout, noise."""
     with torch.no_grad(), _kept(network):
         # The first call may make a kernel, which is tried on random numbers.
-        network(batch.inputs)
-        before = torch.default_generator.get_state()
-        network(batch.inputs)
-    return not torch.equal(before, torch.default_generator.get_state())
+        inputs = batch.inputs.to(network.device)
+        network(inputs)
+        before = _random_state(network)
+        network(inputs)
+    return not torch.equal(before, _random_state(network))
+
+
+def _random_state(network: Network) -> Tensor:
+    if network.device.type == "cuda":
+        return torch.cuda.get_rng_state(network.device)
+    return torch.default_generator.get_state()
 
 
 @contextlib.contextmanager
@@ -111,7 +118,7 @@ class Cohort(pl.LightningModule):
         ]
         if not all(is_sound):
             self._leave([m for m, sound in zip(self.left, is_sound, strict=True) if not sound])
-            norms = norms[torch.tensor(is_sound)]
+            norms = norms[torch.tensor(is_sound, device=norms.device)]
         if self.left:
             self._clip(norms)
             self.optimizer.step()
@@ -145,7 +152,7 @@ class Cohort(pl.LightningModule):
         network = self.members[0].network
         if not why_no_kernel(network.layer):
             return "a kernel runs each"
-        few = batch.inputs[:2]
+        few = batch.inputs[:2].to(network.device)
         weights = {name: tensor.unsqueeze(0) for name, tensor in _tensors(network).items()}
         try:
             with torch.no_grad(), _kept(network):

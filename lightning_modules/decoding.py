@@ -45,14 +45,17 @@ class Exchange:
         if self.is_even:
             self.heard = inputs[:, longest:]
             return
-        self.places = self.lengths[:, None] + torch.arange(self.time - shortest)
+        self.places = self.lengths[:, None] + self._count(self.time - shortest)
         self.is_inside = self.places < self.time
         self.heard = inputs.gather(1, self.places.clamp(max=self.time - 1))
 
     @property
     def is_heard(self) -> Bool[Tensor, "batch source"]:
         """Which symbols of `source` are no padding."""
-        return torch.arange(self.source.shape[1]) < self.lengths[:, None]
+        return self._count(self.source.shape[1]) < self.lengths[:, None]
+
+    def _count(self, steps: int) -> Int[Tensor, " steps"]:
+        return torch.arange(steps, device=self.lengths.device)
 
     def put(self, spoken: Float[Tensor, "batch room output"]) -> Float[Tensor, "batch time output"]:
         """Put what is answered to each step of `heard` at its place in time; elsewhere zero."""
@@ -77,15 +80,16 @@ def decode(
     room = exchange.heard.shape[1]
     memory = speaker.listen(exchange.source, exchange.lengths)
     search = _greedy if beam == 1 else _beam
-    return exchange.put(search(speaker, memory, len(inputs), room, reply, beam))
+    return exchange.put(search(speaker, memory, exchange.lengths, room, reply, beam))
 
 
 def _greedy(
-    speaker: Speaker, memory: Memory, batch: int, room: int, reply: Reply, beam: int
+    speaker: Speaker, memory: Memory, lengths: Tensor, room: int, reply: Reply, beam: int
 ) -> Tensor:
     """Say the likeliest symbol at every step."""
-    shown = torch.full((batch,), reply.start)
-    is_over = torch.zeros(batch, dtype=torch.bool)
+    batch, device = len(lengths), lengths.device
+    shown = torch.full((batch,), reply.start, device=device)
+    is_over = torch.zeros(batch, dtype=torch.bool, device=device)
     said: list[Tensor] = []
     for _ in range(room):
         logits, memory = speaker.speak(shown, memory)
@@ -99,17 +103,19 @@ def _greedy(
 
 
 def _beam(
-    speaker: Speaker, memory: Memory, batch: int, room: int, reply: Reply, beam: int
+    speaker: Speaker, memory: Memory, lengths: Tensor, room: int, reply: Reply, beam: int
 ) -> Tensor:
     """Keep the `beam` likeliest beginnings of every reply, and give the likeliest at the end.
 
     A reply that has ended stays as it is, at the likelihood that it had. No correction for length.
     """
     size = len(reply.words)
+    batch, device = len(lengths), lengths.device
     memory = tuple(part.repeat_interleave(beam, 0) for part in memory)
-    shown = torch.full((batch * beam,), reply.start)
+    shown = torch.full((batch * beam,), reply.start, device=device)
     likely: Tensor | None = None
-    is_over = torch.zeros(batch, beam, dtype=torch.bool)
+    is_over = torch.zeros(batch, beam, dtype=torch.bool, device=device)
+    numbers = torch.arange(batch, device=device)
     said: list[Tensor] = []
     for _ in range(room):
         logits, memory = speaker.speak(shown, memory)
@@ -124,7 +130,7 @@ def _beam(
         steps = torch.where(is_over[..., None], goes_on, logits.log_softmax(2))
         likely, chosen = (likely[..., None] + steps).view(batch, -1).topk(beam, 1)
         parent, symbol = chosen // size, chosen % size
-        rows = (torch.arange(batch)[:, None] * beam + parent).view(-1)
+        rows = (numbers[:, None] * beam + parent).view(-1)
         memory = tuple(part[rows] for part in memory)
         before = [one.view(batch * beam, size)[rows].view(batch, beam, size) for one in said]
         logits = logits.view(batch * beam, size)[rows].view(batch, beam, size)
@@ -136,7 +142,7 @@ def _beam(
         shown = reply.shown(symbol).view(-1)
     assert likely is not None
     best = likely.argmax(1)
-    return torch.stack([one[torch.arange(batch), best] for one in said], 1)
+    return torch.stack([one[numbers, best] for one in said], 1)
 
 
 def _lifted(logits: Tensor, symbol: Tensor) -> Tensor:

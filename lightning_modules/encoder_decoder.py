@@ -101,10 +101,11 @@ class EncoderDecoder(Network):
 
     def one_step(self) -> None:
         """Do the products of reading one symbol, and of saying one, with one to look at."""
-        y, _ = self.layer.loop(torch.zeros(1, 1, self.layer.input_size))
-        one = torch.ones(1, 1, dtype=torch.bool)
+        zeros = self.read_out.weight.new_zeros
+        y, _ = self.layer.loop(zeros(1, 1, self.layer.input_size))
+        one = torch.ones(1, 1, dtype=torch.bool, device=self.device)
         facing = self.decoder.facing(y, one) if self._is_within else None
-        s, _ = self.decoder.loop(torch.zeros(1, 1, self.decoder.input_size), facing)
+        s, _ = self.decoder.loop(zeros(1, 1, self.decoder.input_size), facing)
         if self.attention is not None:
             c, _ = self.attention(s, y, one)
             s = torch.cat([s, c], 2)

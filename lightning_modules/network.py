@@ -41,6 +41,11 @@ class Network(nn.Module):
         self.reply = reply
         self.read_out = nn.Linear(layer.output_size, output_size)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.read_out.weight.device
+
     def encode(self, inputs: Shaped[Tensor, "batch time ..."]) -> Float[Tensor, "batch time input"]:
         """Turn symbols into one-hot vectors, as the literature has it; pass real numbers on."""
         if inputs.is_floating_point():
@@ -63,7 +68,7 @@ class Network(nn.Module):
 
     def one_step(self) -> None:
         """Do the products of one step of one example, by the plainest path."""
-        y, _ = self.layer.loop(torch.zeros(1, 1, self.layer.input_size))
+        y, _ = self.layer.loop(self.read_out.weight.new_zeros(1, 1, self.layer.input_size))
         self.read_out(y)
 
     def listen(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]) -> State:

@@ -21,7 +21,7 @@ def samples(network: Network, reply: Reply, batch: Batch) -> list[dict[str, Any]
     Gives `source`, `target` and `said` as lists of words, the end left out, and `weights`: for each
     word that was said, and the end, the attention over the source; None without attention.
     """
-    few = _first(batch, COUNT)
+    few = _first(batch, COUNT).to(network.device)
     with torch.no_grad():
         said = network.predict(few).argmax(-1)
         weights = _weights(network, reply, few, said)

@@ -158,9 +158,10 @@ class Training(pl.LightningModule):
         reseed(self.data.seed, "evaluation", self.step)
         self.network.eval()
         with torch.no_grad():
-            outputs = self.network.predict(batch)
+            outputs = self.network.predict(batch.to(self.network.device))
         self.network.train()
-        return outputs
+        # Tasks score where they made the batch, by whatever means they like.
+        return outputs.cpu()
 
     @property
     def is_row_due(self) -> bool:
