@@ -28,7 +28,7 @@ WORKSPACES = ":16:8"
 """What cuBLAS and cuDNN's recurrent layers both give the same bits with, by torch's documentation;
 read when the first of them is used."""
 
-SECONDS_TO_ASK = 120.0
+SECONDS_TO_ASK = 50.0
 """How long a process may take to import torch, from a slow disk, and look for a GPU."""
 
 
@@ -45,7 +45,8 @@ def why_no_gpu() -> str:
     if told:  # A driver that is too old says so in a warning.
         return " ".join(str(told[-1].message).split())[:200]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return "no GPU is visible" + (f": CUDA_VISIBLE_DEVICES={visible!r}" if visible else "")
+    where = "" if visible is None else f": CUDA_VISIBLE_DEVICES={visible!r}"
+    return f"no GPU is visible{where}"
 
 
 def check(accelerator: str) -> None:
@@ -130,7 +131,7 @@ def described() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name(0),
         "gpu_driver": _driver(),
         "cuda": torch.version.cuda,
-        "cudnn": cudnn.version(),
+        "cudnn": cudnn.version(),  # type: ignore[no-untyped-call]
         "cudnn_deterministic": cudnn.deterministic,
         "cudnn_benchmark": cudnn.benchmark,
         "tf32": cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,

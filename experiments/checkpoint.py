@@ -74,9 +74,7 @@ def _load(path: Path, entry: dict[str, Any]) -> dict[str, Any] | str:
         return "damaged: its sha256 is not the recorded one"
     try:
         # torch checks no hashes, and without weights_only it runs what a file tells it to.
-        state: dict[str, Any] = torch.load(
-            io.BytesIO(data), map_location="cpu", weights_only=True
-        )
+        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return "refused: to load it would run code"
     return state if isinstance(state, dict) else "no checkpoint"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments import accelerator
 from experiments.cli_names import Workers
 from experiments.engines import choice
 from experiments.engines.base import Where
@@ -31,13 +32,22 @@ Address = Annotated[
         help="The Ray cluster to join, or auto; otherwise one is started here for the run.",
     ),
 ]
+OnWhat = Annotated[
+    str | None,
+    typer.Option(
+        "--accelerator",
+        metavar="|".join(accelerator.NAMES),
+        help="What networks train on; default: cpu.",
+        autocompletion=lambda: list(accelerator.NAMES),
+    ),
+]
 TrialsPerGpu = Annotated[
     int | None,
     typer.Option(
         "--trials-per-gpu",
         min=1,
         metavar="N",
-        help="Have N trials share a GPU that is reserved for them (networks train on the CPU).",
+        help="Have N trials share a GPU, and train on it unless told --accelerator cpu.",
     ),
 ]
 TrialsPerJob = Annotated[
@@ -73,6 +83,7 @@ OPTIONS = {
     "engine": EngineName,
     "address": Address,
     "workers": Workers,
+    "accelerator": OnWhat,
     "trials_per_gpu": TrialsPerGpu,
     "trials_per_job": TrialsPerJob,
     "partition": Partition,

@@ -63,7 +63,7 @@ def begin(trial: Trial, folder: Path, *, is_loaded: bool = True, on: str = "cpu"
         was, is_now = accelerator.name_of(begun_in), accelerator.name_of(now)
         if was != is_now:
             step = state["training"]["step"]
-            notes.append(f"begun on {was}, it goes on from step {step} on {is_now}: other last bits")
+            notes.append(f"begun on {was}, it went on from step {step} on {is_now}: other bits")
     keep = state["rows"] if state else 0
     history = History(folder / HISTORY, keep if is_loaded else None)
     notes += [history.torn] if history.torn else []

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from experiments import finding, interruption, locking, preflight, timing
+from experiments import accelerator, finding, interruption, locking, preflight, timing
 from experiments.cli_lines import console, say
 from experiments.engines import choice
 from experiments.engines.base import ELSEWHERE, Event, Where, bundles
@@ -50,7 +50,10 @@ def run(
     """
     from experiments import sizes
 
-    if slower := notice():
+    on = where.trains_on
+    if where.engine == "local":
+        accelerator.check(on)
+    if on == "cpu" and (slower := notice()):
         say(slower)
     count = 1 if is_foreground else min(where.workers or timing.cores(), len(missing))
     preflight.check(folder.path, missing, count)
@@ -66,7 +69,8 @@ def run(
             engine.check(preflight.existing(folder.path))
             finding.check_code(study)
             found = {pair: match.hidden_size for pair, match in sizes.of(study).items()}
-            if where.engine == "local":  # another one's machines may have more, or less
+            # Another one's machines may have more, or less; a GPU has its own.
+            if where.engine == "local" and on == "cpu":
                 preflight.check_memory(missing, found)
             reconcile()
             if study.cohort > 1:
@@ -83,7 +87,7 @@ def run(
             with progress.shown():
                 left = missing
                 while left:
-                    events = _here(left, folder, progress, is_online) if is_foreground else None
+                    events = _here(left, folder, progress, is_online, on) if is_foreground else None
                     left = _take(events or engine.run(left, folder), folder, progress)
     except KeyboardInterrupt:
         say(
@@ -152,7 +156,7 @@ def _set_aside(folder: StudyFolder, trial_id: str, result: dict[str, Any] | None
 
 
 def _here(
-    missing: list[Trial], folder: StudyFolder, progress: Progress, is_online: bool
+    missing: list[Trial], folder: StudyFolder, progress: Progress, is_online: bool, on: str
 ) -> Iterator[Event]:
     import torch
 
@@ -164,7 +168,7 @@ def _here(
             progress.take(Event("row", trial, row["step"], row["validation/score"]))
 
         ended = _together_here if bundle[0].cohort > 1 else _alone_here
-        outcomes = ended(bundle, folder, on_row, is_online)
+        outcomes = ended(bundle, folder, on_row, is_online, on)
         for trial, outcome in zip(bundle, outcomes, strict=True):
             yield Event("ended", trial, outcome=outcome)
         if "interrupted" in outcomes:
@@ -175,7 +179,7 @@ OnRow = Callable[[Trial, dict[str, Any]], None]
 
 
 def _together_here(
-    bundle: list[Trial], folder: StudyFolder, on_row: OnRow, is_online: bool
+    bundle: list[Trial], folder: StudyFolder, on_row: OnRow, is_online: bool, on: str
 ) -> list[str]:
     from experiments import cohort
 
@@ -190,15 +194,16 @@ def _together_here(
             after_step=lambda step: is_asked(),
             is_online=is_online,
             is_debugged=True,
+            on=on,
         )
     for number, outcome in outcomes.items():
         if outcome == "out_of_memory":
-            outcomes[number] = _alone_here([bundle[number]], folder, on_row, is_online)[0]
+            outcomes[number] = _alone_here([bundle[number]], folder, on_row, is_online, on)[0]
     return [outcomes[number] for number in range(len(bundle))]
 
 
 def _alone_here(
-    bundle: list[Trial], folder: StudyFolder, on_row: OnRow, is_online: bool
+    bundle: list[Trial], folder: StudyFolder, on_row: OnRow, is_online: bool, on: str
 ) -> list[str]:
     from experiments import trial as trials
 
@@ -214,6 +219,7 @@ def _alone_here(
                 is_online=is_online,
                 is_alone=is_alone,
                 is_debugged=True,
+                on=on,
             )
         # Out of memory counts when it comes again.
         if report["outcome"] != "out_of_memory":

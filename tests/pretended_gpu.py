@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from pytorch_lightning.accelerators import CUDAAccelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._pytree import tree_flatten, tree_map_only
@@ -23,7 +23,9 @@ from experiments import accelerator, fitting
 CUDA = torch.device("cuda", 0)
 ACROSS = {"_to_copy", "copy_", "_copy_from", "_copy_from_and_resize"}
 """What may take a tensor from one device to the other."""
-STRICT = {"cat", "stack", "index", "gather", "index_select", "embedding"}
+BY_NUMBERS = {"index", "index_put", "index_put_", "_index_put_impl_"}
+"""What takes places in a tensor from the CPU too."""
+STRICT = {"cat", "stack", "gather", "index_select", "embedding"}
 """What does not even take a single number from another device."""
 NO_DETERMINISTIC = {
     *("cumsum", "nll_loss2d_forward", "kthvalue", "median", "put_", "histc", "_ctc_loss"),
@@ -72,7 +74,12 @@ class OnGpu(Tensor):
         name = func._schema.name.removeprefix("aten::")
         tensors = [each for each in given if isinstance(each, Tensor)]
         foreign = [each for each in tensors if not isinstance(each, OnGpu)]
-        if name not in ACROSS and any(t.dim() > 0 or name in STRICT for t in foreign):
+        is_placed = name in BY_NUMBERS and isinstance(args[0], OnGpu)
+        if (
+            name not in ACROSS
+            and not is_placed
+            and any(t.dim() > 0 or name in STRICT for t in foreign)
+        ):
             raise TwoDevicesError(f"{func}: tensors on cuda:0 and on cpu")
         if name in NO_DETERMINISTIC and tensors[0].is_floating_point():
             raise RuntimeError(f"{name} has no deterministic implementation on CUDA")
@@ -219,16 +226,29 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+_apply = nn.Module._apply
+
+
+def _applied(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+    """Have a module that is moved keep its parameters, as with a GPU: their insides change."""
+    future = torch.__future__
+    before = future.get_swap_module_params_on_conversion()
+    future.set_swap_module_params_on_conversion(True)
+    try:
+        return _apply(module, *args, **kwargs)
+    finally:
+        future.set_swap_module_params_on_conversion(before)
+
+
 @contextlib.contextmanager
 def pretended() -> Iterator[torch.device]:
     """Pretend that there is a GPU, and give it."""
-    before = torch.__future__.get_swap_module_params_on_conversion()
-    # A module that is moved keeps its parameters, as with a GPU: their insides change.
-    torch.__future__.set_swap_module_params_on_conversion(True)
-    try:
-        with warnings.catch_warnings(), _Pretending():
-            # Asked by torch's RNN modules, when they are moved.
-            warnings.filterwarnings("ignore", "PyTorch was compiled without cuDNN")
-            yield CUDA
-    finally:
-        torch.__future__.set_swap_module_params_on_conversion(before)
+    with (
+        warnings.catch_warnings(),
+        pytest.MonkeyPatch.context() as patch,
+        _Pretending(),
+    ):
+        # Asked by torch's RNN modules, when they are moved.
+        warnings.filterwarnings("ignore", "PyTorch was compiled without cuDNN")
+        patch.setattr(nn.Module, "_apply", _applied)
+        yield CUDA

@@ -108,6 +108,7 @@ def test_a_worker_that_hangs_ends_when_nobody_is_left_to_end_it(tmp_path: Path) 
         "trials": [trial.model_dump(mode="json")],
         "folders": [str(folder)],
         **{"is_online": False, "is_alone": False, "has_been_killed": False, "patience": 1.0},
+        "on": "cpu",
     }
     with pytest.raises(NoProgress):
         list(worker.messages(order, 20.0))

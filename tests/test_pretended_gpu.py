@@ -3,6 +3,7 @@
 The numbers are the CPU's, so that what is compared has to be equal to the last bit.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,15 @@ from typing import Any
 import pytest
 import torch
 from pretended_gpu import OnGpu, TwoDevicesError, install, pretended
+from small import RECIPE, small_study, small_trial
 from task_cases import CASES as TASKS
 from task_cases import build, smallest
 from test_architectures import variants
 from torch import Tensor, nn
 
+from experiments import cohort
+from experiments import trial as trials
+from experiments.study import Arm, Budget, Probing, TaskAxis, Trial
 from lightning_modules import registry, task_names
 from lightning_modules.assembly import assemble
 from lightning_modules.network import Network, count_flops_per_step
@@ -123,7 +128,8 @@ def test_tensors_on_the_gpu_are_as_torch_has_them(gpu: torch.device) -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    ARCHITECTURES,
+    # As everywhere: `make test` takes the defaults, .ci/run all.
+    [pytest.param(n, o, marks=[pytest.mark.slow] if o else []) for n, o in ARCHITECTURES],
     ids=[" ".join([n, *(f"{k}={v}" for k, v in o.items())]) for n, o in ARCHITECTURES],
 )
 def test_every_architecture_stays_where_its_input_is(
@@ -132,7 +138,13 @@ def test_every_architecture_stays_where_its_input_is(
     same_on_both(build("first_symbol/eight"), 5, name, options)
 
 
-@pytest.mark.parametrize("case", TASKS)
+FIRST = {case.partition("/")[0]: case for case in reversed(TASKS)}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[] if c in FIRST.values() else [pytest.mark.slow]) for c in TASKS],
+)
 def test_every_task_has_its_loss_where_the_batch_is(gpu: torch.device, case: str) -> None:
     task = build(case)
     # It takes all steps at once: the longest sequences have 784.
@@ -159,3 +171,122 @@ def test_replies_are_said_there_and_read_here(gpu: torch.device, shape: str) -> 
     network.to("cuda")
     assert samples(network, task.reply, batch) == here
     assert count_flops_per_step(network) == flops
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """Read a trial's rows, without what a clock measured."""
+    lines = map(json.loads, (folder / "history.jsonl").read_text().splitlines())
+    return [{k: v for k, v in row.items() if k not in ("seconds", "crc32")} for row in lines]
+
+
+def environment(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "trial.json").read_text())["environment"]
+    return found
+
+
+def probed() -> Trial:
+    """Give a trial that is measured by every probe, at its start and at its end."""
+    study = small_study(
+        arms=[Arm(architecture="gru")],
+        reference="gru",
+        recipe=RECIPE.but(steps=12, validation_every=4),
+        probes=[Probing(probe=name, at=["start", "end"]) for name in registry.names("probe")],
+    )
+    return study.trials()[0]
+
+
+def test_a_trial_there_ends_in_the_same_bits_probes_and_a_resume_included(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = probed()
+    here = trials.run(trial, tmp_path / "here", is_debugged=True)
+    there = tmp_path / "there"
+    with pretended():
+        install(monkeypatch)
+        stopped = trials.run(
+            trial, there, after_step=lambda step: step == 6, is_debugged=True, on="gpu"
+        )
+        assert stopped["outcome"] == "interrupted"
+    # Read where there is no GPU: its tensors are this machine's.
+    newest = max((there / "checkpoints").glob("step-*.pt"))
+    assert torch.load(newest, weights_only=True)["training"]["step"] == 6
+    with pretended():
+        found = trials.run(trial, there, is_debugged=True, on="gpu")
+    assert found["weights_sha256"] == here["weights_sha256"]
+    assert rows(there) == rows(tmp_path / "here")
+    assert any(key.startswith("probe/") for key in rows(there)[-1])
+    assert found["bit_exact"] and not found["notes"]
+    assert environment(there)["device"] == "cuda" and environment(there)["deterministic"]
+    assert environment(there)["gpu"] == "a pretended GPU"
+
+
+def test_a_trial_that_moves_to_another_device_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = small_trial("rnn", steps=6, validation_every=3)
+    with pretended():
+        install(monkeypatch)
+        trials.run(trial, tmp_path, after_step=lambda step: step == 3, is_debugged=True, on="gpu")
+    found = trials.run(trial, tmp_path, is_debugged=True)
+    assert found["outcome"] == "unsolved" and not found["bit_exact"]
+    told = "begun on a pretended GPU, it went on from step 3 on cpu: other bits"
+    assert found["notes"] == [told]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "tcn"])
+def test_a_cohort_there_ends_in_the_same_bits(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = small_study(
+        arms=[Arm(architecture=name)],
+        reference=name,
+        tasks=[TaskAxis(task="adding/arjovsky", lags=[4])],
+        seeds=3,
+        cohort=3,
+        recipe=RECIPE.but(steps=10, validation_every=5),
+    )
+    some = study.trials()
+
+    def run(place: Path, on: str) -> dict[int, dict[str, Any]]:
+        place.mkdir()
+        ended: dict[int, dict[str, Any]] = {}
+        cohort.run(
+            some,
+            [place / trial.id for trial in some],
+            on_end=lambda number, report: ended.update({number: report}),
+            is_debugged=True,
+            on=on,
+        )
+        return ended
+
+    here = run(tmp_path / "here", "cpu")
+    with pretended():
+        install(monkeypatch)
+        there = run(tmp_path / "there", "gpu")
+    for number, trial in enumerate(some):
+        assert there[number]["weights_sha256"] == here[number]["weights_sha256"]
+        assert rows(tmp_path / "there" / trial.id) == rows(tmp_path / "here" / trial.id)
+
+
+@pytest.mark.slow
+def test_a_translation_there_is_trained_scored_and_kept_as_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = Decoder(attention="additive", beam=2)
+    study = small_study(
+        arms=[Arm(architecture="gru", decoder=decoder)],
+        reference="gru",
+        tasks=[TaskAxis(task="copy_translation/digits", lags=[4])],
+        budget=Budget(parameters=6000),
+        recipe=RECIPE.but(steps=6, validation_every=3),
+    )
+    trial = study.trials()[0]
+    here = trials.run(trial, tmp_path / "here", is_debugged=True)
+    with pretended():
+        install(monkeypatch)
+        there = trials.run(trial, tmp_path / "there", is_debugged=True, on="gpu")
+    assert there["weights_sha256"] == here["weights_sha256"]
+    assert rows(tmp_path / "there") == rows(tmp_path / "here")
+    kept = [(tmp_path / place / "samples.json").read_text() for place in ("here", "there")]
+    assert kept[0] == kept[1]

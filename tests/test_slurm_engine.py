@@ -196,6 +196,34 @@ def test_a_lock_of_a_node_that_is_not_seen_here_is_refused_and_the_jobs_are_canc
     locks[0].__exit__(None, None, None)
 
 
+def test_a_node_that_can_run_no_trial_is_refused_in_its_own_words(folder: StudyFolder) -> None:
+    def refuses(key: Key, order: dict[str, Any]) -> str:
+        assert order["on"] == "gpu"
+        told(order, {"kind": "begun"}, {"kind": "refused", "error": "n1: --accelerator gpu: no"})
+        return "completed"
+
+    queue = PlantedQueue(refuses)
+    with pytest.raises(RefusedError, match=r"^node n1: --accelerator gpu: no$"):
+        list(engine(queue, accelerator="gpu").run(TRIALS, folder))
+    assert queue.cancelled and not list((folder.path / "slurm").glob("*/job-*"))
+
+
+def test_a_node_that_cannot_where_others_can_is_a_lost_job(folder: StudyFolder) -> None:
+    def half(key: Key, order: dict[str, Any]) -> str:
+        told(order, {"kind": "begun"})
+        if order["number"]:
+            told(order, {"kind": "refused", "error": "n1: no GPU"})
+            return "completed"
+        trial, kept = ended(order["trials"][0])["trial"], {"outcome": "", "error": None}
+        told(order, {"kind": "started", "trial": trial, "step": 0, "score": None, **kept})
+        return "RUNNING"
+
+    queue = PlantedQueue(half, works)
+    events = list(engine(queue, trials_per_job=4, trials_per_gpu=2).run(TRIALS, folder))
+    assert outcomes(events) == {trial.id: "solved" for trial in TRIALS}
+    assert len(queue.submitted) == 2
+
+
 def test_a_folder_that_is_gone_is_not_made_anew(folder: StudyFolder, tmp_path: Path) -> None:
     def move(key: Key, order: dict[str, Any]) -> str:
         folder.path.rename(tmp_path / "moved")

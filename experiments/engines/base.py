@@ -47,8 +47,10 @@ class Where:
     engine: str = "local"
     workers: int | None = None
     """At most so many trials (or cohorts of them) at once."""
+    accelerator: str | None = None
+    """What networks train on, "cpu" or "gpu"; see `trains_on`."""
     trials_per_gpu: int | None = None
-    """So many share one GPU; none is asked for unless it is given."""
+    """So many share one GPU; see `per_gpu`."""
     address: str | None = None
     partition: str | None = None
     time: str | None = None
@@ -56,6 +58,16 @@ class Where:
     slurm: tuple[str, ...] = ()
     """More of sbatch's directives, KEY=VALUE each."""
     trials_per_job: int | None = None
+
+    @property
+    def trains_on(self) -> str:
+        """What networks train on: the CPU, unless a GPU is asked for, by its name or its share."""
+        return self.accelerator or ("gpu" if self.trials_per_gpu else "cpu")
+
+    @property
+    def per_gpu(self) -> int | None:
+        """How many trials share a GPU that is reserved for them; None where none is asked for."""
+        return self.trials_per_gpu or (1 if self.trains_on == "gpu" else None)
 
 
 class Engine(Protocol):

@@ -4,12 +4,13 @@ import importlib
 import importlib.util
 from dataclasses import dataclass, fields
 
+from experiments import accelerator
 from experiments.engines.base import Engine, Where
 from experiments.study import Trial
 from lightning_modules import registry
 from lightning_modules.refusal import RefusedError
 
-COMMON = ("engine", "workers")
+COMMON = ("engine", "workers", "accelerator")
 """What every engine is told."""
 
 
@@ -53,6 +54,12 @@ def check(where: Where) -> None:
     if kind is None:
         near = registry.hint(where.engine, ENGINES)
         raise RefusedError(f"--engine {where.engine}: engines are {', '.join(ENGINES)}{near}")
+    if where.accelerator is not None and where.accelerator not in accelerator.NAMES:
+        near = registry.hint(where.accelerator, accelerator.NAMES)
+        raise RefusedError(
+            f"--accelerator {where.accelerator}: networks train on {' or '.join(accelerator.NAMES)}"
+            f"{near}"
+        )
     given = [f.name for f in fields(where) if getattr(where, f.name) not in (None, ())]
     for name in given:
         if name not in (*COMMON, *kind.options):

@@ -33,10 +33,11 @@ class Local:
         workers: int,
         *,
         is_online: bool,
+        on: str = "cpu",
         seconds_without_progress: float = SECONDS_WITHOUT_PROGRESS,
     ) -> None:
         safety.refuse_unsafe_loading()
-        self._workers = [Worker(is_online, seconds_without_progress) for _ in range(workers)]
+        self._workers = [Worker(is_online, seconds_without_progress, on) for _ in range(workers)]
 
     @property
     def words(self) -> str:
@@ -84,8 +85,9 @@ class Local:
 
 
 def begin(where: Where, trials: list[Trial], is_online: bool) -> "Local":
-    """Start as many workers as there are cores, or as were asked for."""
-    return Local(min(where.workers or timing.cores(), len(trials)), is_online=is_online)
+    """Start as many workers as there are cores, or as were asked for; they share one GPU."""
+    workers = min(where.workers or timing.cores(), len(trials))
+    return Local(workers, is_online=is_online, on=where.trains_on)
 
 
 def _work(

@@ -88,6 +88,7 @@ def main() -> int:
                 on_row=on_row,
                 after_step=after_step,
                 is_online=order["is_online"],
+                on=order["on"],
             )
         else:
             report = trials.run(
@@ -98,6 +99,7 @@ def main() -> int:
                 is_online=order["is_online"],
                 is_alone=order["is_alone"],
                 has_been_killed=order["has_been_killed"],
+                on=order["on"],
             )
             on_end(0, report)
         return "interrupted" not in outcomes

@@ -83,8 +83,9 @@ class Ray:
             )(ray_runner.Runner)
             # Imported by name on the nodes: no code of ours travels.
             self._look = ray.remote(num_cpus=0, max_retries=0)(ray_runner.look)
-            if where.trials_per_gpu and not self._total("GPU"):
-                raise RefusedError("--trials-per-gpu: the Ray cluster has no GPU")
+            if where.per_gpu and not self._total("GPU"):
+                option = "trials-per-gpu" if where.trials_per_gpu else "accelerator gpu"
+                raise RefusedError(f"--{option}: the Ray cluster has no GPU")
         except BaseException:
             self._leave()
             raise
@@ -104,7 +105,9 @@ class Ray:
                 "--workers N asks for N"
             )
         for node in nodes:
-            if why := self._problem(node["NodeID"], place):
+            # A trial on a GPU comes to no node without one.
+            on = self._where.trains_on if node["Resources"].get("GPU") else "cpu"
+            if why := self._problem(node["NodeID"], place, on):
                 raise RefusedError(f"Ray node {node['NodeManagerAddress']}: {why}")
             self._admitted[node["NodeID"]] = None
 
@@ -200,7 +203,9 @@ class Ray:
         """Ask for as many seats as can be used; Ray gives them as it has them."""
         for _ in range(min(self._capacity(), wanted) - len(self._seats)):
             variables = {n: x for n, x in os.environ.items() if n.startswith(PASSED_ON)}
-            actor = self._actor.remote(variables, os.getcwd(), self._is_online)
+            actor = self._actor.remote(
+                variables, os.getcwd(), self._is_online, self._where.trains_on
+            )
             self._seats.append(_Seat(actor, actor.node.remote()))
 
     def _seat(self, seat: _Seat, folder: StudyFolder) -> None:
@@ -215,7 +220,7 @@ class Ray:
             return
         self._failed = 0
         if node not in self._admitted:
-            self._admitted[node] = why = self._problem(node, folder.path)
+            self._admitted[node] = why = self._problem(node, folder.path, self._where.trains_on)
             if why:
                 say(f"a Ray node that came later is not used: {why}")
         if self._admitted[node]:
@@ -223,7 +228,7 @@ class Ray:
         else:
             seat.node = node
 
-    def _problem(self, node: str, place: Path) -> str | None:
+    def _problem(self, node: str, place: Path, on: str) -> str | None:
         """Have a node look at a folder and at its own code; say what is wrong with them."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
@@ -231,7 +236,7 @@ class Ray:
         with sharing.offered(place.absolute()) as offer:
             try:
                 found: str | None = self._ray.get(
-                    look.remote(offer, self._codes), timeout=SECONDS_TO_LOOK
+                    look.remote(offer, self._codes, on), timeout=SECONDS_TO_LOOK
                 )
             except self._ray.exceptions.GetTimeoutError:
                 return f"it does not answer within {SECONDS_TO_LOOK:.0f} s"
@@ -247,7 +252,7 @@ class Ray:
 
     def _share(self) -> float:
         # Ray counts in steps of 1/10,000: so many together must not be more than one.
-        per = self._where.trials_per_gpu
+        per = self._where.per_gpu
         return int(10_000 / per) / 10_000 if per else 0.0
 
     def _capacity(self) -> int:
@@ -255,7 +260,7 @@ class Ray:
         if self._limit is not None:
             return self._limit
         its = [n["Resources"] for n in self._nodes() if not self._admitted.get(n["NodeID"])]
-        per = self._where.trials_per_gpu
+        per = self._where.per_gpu
         counts = [int(min(r["CPU"], r.get("GPU", 0) * per if per else r["CPU"])) for r in its]
         return max(1, sum(counts))
 

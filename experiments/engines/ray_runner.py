@@ -21,12 +21,12 @@ from experiments.study import Trial
 class Runner:
     """A worker process on a node. As an actor it has a thread to run and one to stop."""
 
-    def __init__(self, variables: dict[str, str], directory: str, is_online: bool) -> None:
+    def __init__(self, variables: dict[str, str], directory: str, is_online: bool, on: str) -> None:
         os.environ.update(variables)
         # Where there is such a place, a file that is named from there is found.
         with contextlib.suppress(OSError):
             os.chdir(directory)
-        self._worker = Worker(is_online, SECONDS_WITHOUT_PROGRESS)
+        self._worker = Worker(is_online, SECONDS_WITHOUT_PROGRESS, on)
 
     def node(self) -> str:
         """Name the node that this is."""
@@ -51,9 +51,9 @@ class Runner:
         self._worker.kill()
 
 
-def look(offer: sharing.Offer, trials: list[str]) -> str | None:
+def look(offer: sharing.Offer, trials: list[str], on: str) -> str | None:
     """Say why this node cannot run trials as the driver would, given as JSON; None: it can."""
-    from experiments import code
+    from experiments import accelerator, code
 
     if wrong := sharing.problem(offer):
         return f"{wrong}; {sharing.REMEDY}"
@@ -61,4 +61,9 @@ def look(offer: sharing.Offer, trials: list[str]) -> str | None:
         found = code.of(Trial.model_validate_json(json.dumps(trial)))
         if files := code.changed(expected, found):
             return f"its longdep is another one: {', '.join(files)} differ; install the same"
+    if not os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
+        # Ray hides them from what has reserved none, as this here.
+        del os.environ["CUDA_VISIBLE_DEVICES"]
+    if why := accelerator.ask(on):
+        return f"--accelerator gpu: {why}"
     return None

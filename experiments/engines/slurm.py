@@ -58,6 +58,7 @@ class Slurm:
         self._jobs: list[Job] = []
         self._losses: Counter[str] = Counter()
         self._reasons: set[str] = set()
+        self._has_started = False
         self._looked = self._ran = time.monotonic()
 
     @property
@@ -142,6 +143,7 @@ class Slurm:
                     "trials": [trial.model_dump(mode="json") for trial in share],
                     "at_once": beside,
                     "is_online": self._is_online,
+                    "on": self._where.trains_on,
                 }
                 for number, share in enumerate(shares)
             ]
@@ -161,8 +163,12 @@ class Slurm:
         if not folder.file.exists():
             yield from self._give_up()
             return
+        for job in self._jobs:
+            yield from job.news()
         for job in [job for job in self._jobs if not seen.is_alive(job.key)]:
             yield from job.settle(folder)
+            self._has_started |= any(each.has_started for each in (job, *self._jobs))
+            self._refuse_refusal(job)
             self._jobs.remove(job)
             self._refuse_silence(job, seen)
             for trial in job.left.values():
@@ -199,6 +205,17 @@ class Slurm:
                 f"the jobs ended without a word in {job.launch.parent.parent}: the nodes have to "
                 "see this folder under the same path; choose one that they share with --out"
             )
+
+    def _refuse_refusal(self, job: Job) -> None:
+        """Refuse to go on where a node could run no trial, and none other has begun with one.
+
+        Where some have, what that node had is submitted again as that of a lost job.
+        """
+        if job.refusal and not self._has_started:
+            for launch in {other.launch for other in self._jobs}:
+                self._queue.cancel(name_of(launch))
+                launching.remove(launch)
+            raise RefusedError(f"node {job.refusal}")
 
     def _refuse_unlocked(self, seen: Seen) -> None:
         """Refuse a folder where what a node locks is free here: two could run one trial."""

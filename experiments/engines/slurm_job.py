@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from experiments import accelerator
 from experiments.durable import read_regular
 from experiments.engines.base import ELSEWHERE, Event
 from experiments.engines.local import Local
@@ -44,6 +45,7 @@ def folder_of(place: Path, number: int) -> Path:
 def work(order: dict[str, Any]) -> None:
     """Run the trials of an order; what is committed is passed over, what was begun goes on.
 
+    Where trials are to train on a GPU that is not there, it says so and runs none.
     Told that its time is nearly over, the job saves what it is at and puts itself into the queue
     again, unless it came no step further. The exit status is 75 whenever it was told to stop.
     """
@@ -53,8 +55,13 @@ def work(order: dict[str, Any]) -> None:
     with claimed(place):
         news = _News(place / NEWS)
         left = [trial for trial in trials if trial.id not in news.over]
+        on, is_online = order.get("on", "cpu"), order["is_online"]
+        if why := accelerator.ask(on):
+            news.refuse(f"--accelerator gpu: {why}")
+            return
         with contextlib.suppress(_Asked), _asked() as asked:
-            with Local(min(order["at_once"], len(left)), is_online=order["is_online"]) as local:
+            workers = min(order["at_once"], len(left))
+            with Local(workers, is_online=is_online, on=on) as local:
                 for event in local.run(left, folder) if left else ():
                     news.tell(event)
         news.close()
@@ -138,6 +145,11 @@ class _News:
             outcome=event.outcome,
             error=event.error,
         )
+
+    def refuse(self, why: str) -> None:
+        """Say why this machine runs none of the trials."""
+        self._write(kind="refused", error=f"{socket.gethostname()}: {why}")
+        self._file.close()
 
     def close(self) -> None:
         """Say that nothing more comes of this go."""

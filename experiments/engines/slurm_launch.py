@@ -46,6 +46,8 @@ class Job:
     is_over: bool = False
     has_moved: bool = False
     unlocked: int = 0
+    refusal: str = ""
+    has_started: bool = False
 
     @property
     def place(self) -> Path:
@@ -78,7 +80,9 @@ class Job:
                 kind, trial = told["kind"], self.left.get(told.get("trial", ""))
             except (ValueError, KeyError, TypeError):
                 continue  # A node that went down in the middle of a line.
-            if kind in {"begun", "over"}:
+            if kind == "refused":
+                self.refusal = str(told.get("error"))
+            elif kind in {"begun", "over"}:
                 self.is_begun, self.is_over = True, kind == "over"
             elif trial is None or (kind == "ended" and told["outcome"] == "interrupted"):
                 continue  # What was interrupted goes on: in this job, or in another.
@@ -86,6 +90,7 @@ class Job:
                 if kind == "ended":
                     del self.left[trial.id]
                     self.has_moved = self.has_moved or told["outcome"] not in UNFINISHED
+                self.has_started = True
                 values = {name: told[name] for name in ("step", "score", "outcome", "error")}
                 yield Event(kind, trial, **values)
 
@@ -102,7 +107,9 @@ class Job:
 
     @property
     def last_words(self) -> str:
-        """The end of its error output, or nothing."""
+        """Why its node ran nothing, or the end of its error output, or nothing."""
+        if self.refusal:
+            return self.refusal
         logs = [*self.launch.glob(f"*_{self.number}_0_log.err"), *self.launch.glob("*_0_log.err")]
         text = logs[0].read_text(errors="replace")[-2000:] if logs else ""
         return " ".join((text.splitlines() or [""])[-1].split())

@@ -59,8 +59,8 @@ def directives(where: Where) -> Directives:
     RefusedError
         For one that is set otherwise, or that is none.
     """
-    found: Directives = {"cpus-per-task": str(where.trials_per_gpu or 1)}
-    if where.trials_per_gpu:
+    found: Directives = {"cpus-per-task": str(where.per_gpu or 1)}
+    if where.per_gpu:
         found["gres"] = "gpu:1"
     for text in where.slurm:
         name, has_value, value = text.partition("=")
@@ -81,7 +81,7 @@ def directives(where: Where) -> Directives:
 
 def at_once(where: Where) -> int:
     """Count the trials that run beside each other in one job: what shares its GPU, or its cores."""
-    return where.trials_per_gpu or int(directives(where)["cpus-per-task"])
+    return where.per_gpu or int(directives(where)["cpus-per-task"])
 
 
 Key = tuple[str, int]

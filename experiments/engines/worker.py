@@ -14,8 +14,8 @@ from experiments.study import Trial
 class Worker:
     """One worker process at a time."""
 
-    def __init__(self, is_online: bool, seconds_without_progress: float) -> None:
-        self._is_online = is_online
+    def __init__(self, is_online: bool, seconds_without_progress: float, on: str = "cpu") -> None:
+        self._is_online, self._on = is_online, on
         self._seconds = seconds_without_progress
         self._is_stopped = False
         self._lock = threading.Lock()
@@ -66,12 +66,13 @@ class Worker:
             "trials": [trial.model_dump(mode="json") for trial in bundle],
             "folders": [str(folder.trial(trial.id)) for trial in bundle],
             "is_online": self._is_online,
+            "on": self._on,
             "is_alone": is_alone,
             "has_been_killed": has_been_killed,
             "patience": self._seconds,
         }
         left = dict(enumerate(bundle))
-        step, is_interrupted = 0, False
+        step, is_spent = 0, False
         try:
             for message in self._process.messages(order, self._seconds):
                 number = message.pop("number")
@@ -79,8 +80,10 @@ class Worker:
                 step = max(step, event.step)
                 if event.kind == "ended":
                     del left[number]
-                    is_interrupted = is_interrupted or event.outcome == "interrupted"
-                if is_interrupted and not left:
+                    is_spent = is_spent or event.outcome == "interrupted"
+                    # After some errors of a GPU no more is to be had of it by that process.
+                    is_spent = is_spent or (event.outcome == "failed" and self._on != "cpu")
+                if is_spent and not left:
                     self.renew()
                 yield event
                 if not left:
