@@ -139,11 +139,18 @@ def test_every_architecture_stays_where_its_input_is(
 
 
 FIRST = {case.partition("/")[0]: case for case in reversed(TASKS)}
+# Sequences of 64, and sources of many lengths.
+LONG = ("permuted_digits", "number_words")
 
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(c, marks=[] if c in FIRST.values() else [pytest.mark.slow]) for c in TASKS],
+    [
+        pytest.param(
+            c, marks=[pytest.mark.slow] if c.startswith(LONG) or c not in FIRST.values() else []
+        )
+        for c in TASKS
+    ],
 )
 def test_every_task_has_its_loss_where_the_batch_is(gpu: torch.device, case: str) -> None:
     task = build(case)
@@ -157,7 +164,11 @@ def test_every_wiring_stays_there(gpu: torch.device, case: str, shape: str) -> N
     same_on_both(build(case), 4, "gru", shape=SHAPES[shape])
 
 
-@pytest.mark.parametrize("shape", REPLIES)
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(s, marks=[] if s in ("alone", "additive") else [pytest.mark.slow])
+     for s in REPLIES],
+)  # fmt: skip
 def test_replies_are_said_there_and_read_here(gpu: torch.device, shape: str) -> None:
     task = task_names.make("copy_translation", "digits(alphabet=4)")
     # Sources of several lengths, and one.
@@ -184,21 +195,26 @@ def environment(folder: Path) -> dict[str, Any]:
     return found
 
 
-def probed() -> Trial:
-    """Give a trial that is measured by every probe, at its start and at its end."""
+def probed(*probes: str) -> Trial:
+    """Give a trial that is measured by some probes, at its start and at its end."""
     study = small_study(
         arms=[Arm(architecture="gru")],
         reference="gru",
         recipe=RECIPE.but(steps=12, validation_every=4),
-        probes=[Probing(probe=name, at=["start", "end"]) for name in registry.names("probe")],
+        probes=[Probing(probe=name, at=["start", "end"]) for name in probes],
     )
     return study.trials()[0]
 
 
+@pytest.mark.parametrize(
+    "probes",
+    [("gradient_reach",), pytest.param(registry.names("probe"), marks=pytest.mark.slow)],
+    ids=["one", "all"],
+)
 def test_a_trial_there_ends_in_the_same_bits_probes_and_a_resume_included(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    probes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = probed()
+    trial = probed(*probes)
     here = trials.run(trial, tmp_path / "here", is_debugged=True)
     there = tmp_path / "there"
     with pretended():
