@@ -97,9 +97,10 @@ def test_a_beam_of_one_is_greedy(seed: int) -> None:
     from lightning_modules import decoding
 
     table = Table(seed)
-    memory = table.listen(asked(4)[:, :1], torch.ones(4))
-    one = decoding._beam(table, memory, 4, ROOM, REPLY, 1)
-    torch.testing.assert_close(one, decoding._greedy(table, memory, 4, ROOM, REPLY, 1))
+    lengths = torch.ones(4)
+    memory = table.listen(asked(4)[:, :1], lengths)
+    one = decoding._beam(table, memory, lengths, ROOM, REPLY, 1)
+    torch.testing.assert_close(one, decoding._greedy(table, memory, lengths, ROOM, REPLY, 1))
     # By hand, symbol by symbol.
     for source, said in enumerate(said_by(decode(table, asked(), REPLY))):
         for n in range(len(said)):
