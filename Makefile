@@ -18,7 +18,7 @@ study: setup
 	$(BIN)/longdep report quick
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow and not browser and not calibration" -q -n auto --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not browser and not calibration and not gpu" -q -n auto --dist worksteal
 
 bench: setup
 	$(BIN)/longdep bench --quick

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_modules.architectures.base import Layer, Path, Recurrent, State
 from lightning_modules.decoding import decode
-from lightning_modules.kernel.running import Kernel, kernel_for
+from lightning_modules.kernel.running import kernel_for
 from lightning_modules.reading import read
 from lightning_modules.stack import Bidirectional, parts_of
 from lightning_modules.tasks.base import Batch, Reply
@@ -134,4 +134,4 @@ def _why_no_kernel(layer: Layer) -> str:
         return "it has a `forward` of its own"
     x = layer.zeros(1, 1, layer.input_size)
     found = kernel_for(layer, x, layer.initial_state(1))
-    return "" if isinstance(found, Kernel) else found
+    return found if isinstance(found, str) else ""

@@ -34,7 +34,7 @@ def test_every_marker_is_left_out_by_make_test_and_run_by_name() -> None:
     run = f'.venv/bin/python -m pytest -m "{left_out}" -q -n auto --dist worksteal'
     assert commands("test") == [run]
     by_name = re.findall(r"^\.venv/bin/python -m pytest -q -m (\w+) ", CI, re.MULTILINE)
-    assert [*by_name, "calibration"] == markers
+    assert [*by_name, "calibration", "gpu"] == markers
 
 
 def test_in_ci_nothing_may_be_left_out() -> None:

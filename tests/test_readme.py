@@ -17,7 +17,7 @@ ELSEWHERE = {
     "make study": ["$(BIN)/longdep run quick", "$(BIN)/longdep report quick"],
     "make test": [
         (
-            '$(BIN)/python -m pytest -m "not slow and not browser and not calibration"'
+            '$(BIN)/python -m pytest -m "not slow and not browser and not calibration and not gpu"'
             " -q -n auto --dist worksteal"
         )
     ],

@@ -1,44 +1,28 @@
-"""The kernel of a traced step: what to keep on the way forth, what to compute on the way back.
-
-States that are an earlier state moved on (a delay line) are not copied: each chain has one history,
-and a state further down the chain is an earlier place in it.
-"""
+"""The kernel of a traced step in C++: its source, and the memory that it works on."""
 
 from collections import Counter
 from dataclasses import dataclass
 
-from lightning_modules.kernel.expressions import CHEAP, Expressions, Node, in_order
-from lightning_modules.kernel.gradients import gradients
+from lightning_modules.kernel.derivation import PRODUCTS, Derivation
+from lightning_modules.kernel.expressions import Node, in_order
 from lightning_modules.kernel.loops import Place, Sizes, Store
+from lightning_modules.kernel.memory import Layout
 from lightning_modules.kernel.source import Body, emit
 from lightning_modules.kernel.tracing import Trace
 from lightning_modules.kernel.vector_math import HEADER
 
 
 @dataclass(frozen=True)
-class Chain:
-    """A history, and how many steps back in it the last state of the chain lies."""
-
-    value: Node
-    width: int
-    length: int
-
-
-@dataclass(frozen=True)
-class Program:
+class Program(Layout):
     """A kernel's source, and the memory that it works on.
 
-    A history is [length + time + 1, batch, width], and its gradient a ring of length + 2 such
-    places. Kept values are [time, batch, width]; rooms are [batch, width] and live for one step.
+    The gradient of a history is a ring of length + 2 places in it. Kept values are
+    [time, batch, width]; rooms are [batch, width] and live for one step.
     """
 
     source: str
     numbers: tuple[int, ...]
     takes_input: bool
-    chains: tuple[Chain, ...]
-    delays: tuple[tuple[int, int], ...]
-    output: int | None
-    """The history that the output is, or None where it is a kept value (the first)."""
     kept: tuple[int, ...]
     rooms: tuple[tuple[int, ...], tuple[int, ...]]
     constants: tuple[int, ...]
@@ -47,23 +31,17 @@ class Program:
 
 def derive(trace: Trace) -> Program:
     """Derive forward and backward of a whole sequence from one step."""
-    return _Derivation(trace).program()
+    return _Writer(trace).program()
 
 
-class _Derivation:
+class _Writer(Derivation):
+    """Writes the two ways in C++."""
+
     def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-        self.e: Expressions = trace.expressions
+        super().__init__(trace)
         self.sizes = Sizes()
-        self._follow_chains()
-        self.forward = in_order([trace.output, *trace.states])
-        self.constants = {n.index: n.width for n in self.forward if n.kind == "constant"}
-        self.inputs = [n for n in self.forward if n.kind == "input"]
-        self._differentiate()
-        self.products = [n for n in self.forward if n.kind in _PRODUCTS and n in self.gradient]
 
     def program(self) -> Program:
-        self._choose_kept()
         forth, back = self._write_forward(), self._write_backward()
         chains = tuple(self.chains)
         return Program(
@@ -77,73 +55,6 @@ class _Derivation:
             rooms=(forth[1], back[1]),
             constants=tuple(sorted(self.constants)),
         )
-
-    def _follow_chains(self) -> None:
-        """Find the states that are only moved on, and the histories that they lie in."""
-        states = self.trace.states
-        self.chains: list[Chain] = []
-        found: dict[int, tuple[int, int]] = {}
-
-        def resolve(index: int, seen: tuple[int, ...]) -> tuple[int, int]:
-            after = states[index]
-            if index not in found and after.kind == "state" and after.index not in seen:
-                chain, delay = resolve(after.index, (*seen, after.index))
-                found.setdefault(index, (chain, delay + 1))
-            if index not in found:
-                self.chains.append(Chain(after, after.width, 0))
-                found[index] = len(self.chains) - 1, 0
-            return found[index]
-
-        self.delays = [resolve(index, (index,)) for index in range(len(states))]
-        lengths = [max(d for c, d in self.delays if c == k) for k in range(len(self.chains))]
-        self.chains = [
-            Chain(c.value, c.width, n) for c, n in zip(self.chains, lengths, strict=True)
-        ]
-        values = [chain.value for chain in self.chains]
-        output = self.trace.output
-        self.output_chain = values.index(output) if output in values else None
-
-    def _differentiate(self) -> None:
-        seeds: dict[Node, Node] = {}
-        for index, chain in enumerate(self.chains):
-            leaf = self.e.node("gradient_state", (), chain.width, index=index)
-            before = seeds.get(chain.value)
-            seeds[chain.value] = leaf if before is None else self.e.binary("add", before, leaf)
-        output = self.trace.output
-        leaf = self.e.node("gradient_out", (), output.width)
-        before = seeds.get(output)
-        seeds[output] = leaf if before is None else self.e.binary("add", before, leaf)
-        self.gradient = gradients(self.e, seeds)
-
-    def _choose_kept(self) -> None:
-        """Keep what the way back needs and cannot cheaply compute again."""
-        wanted = [self.gradient[n] for n in self.forward if self._has(n)]
-        there = {chain.value for chain in self.chains}
-        kept: dict[Node, None] = {}
-        if self.output_chain is None:
-            kept[self.trace.output] = None
-        for node in self.products:
-            base = _base(node.args[0])
-            if base.kind not in ("state", "input") and base not in there:
-                kept[base] = None
-        is_forward = set(self.forward)
-        seen: set[Node] = set()
-        stack = list(wanted)
-        while stack:
-            node = stack.pop()
-            if node in seen or not node.args or node in there or node in kept:
-                continue
-            seen.add(node)
-            if node in is_forward and node.kind not in (*CHEAP, "slice", "cat", "spread"):
-                kept[node] = None
-            else:
-                stack += node.args
-        self.kept = list(kept)
-
-    def _has(self, node: Node) -> bool:
-        return node in self.gradient and node.kind in ("input", "state", "constant", *_PRODUCTS)
-
-    # The two ways
 
     def _places(self) -> dict[Node, Place]:
         """Say where everything lies that is there before a step."""
@@ -206,11 +117,11 @@ class _Derivation:
             )
             pointers.append(f"T* const ga{index} = g{index} + {at};")
             pointers.append(f"std::memset(g{index} + {new}, 0, B * {width} * sizeof(T));")
-        roots = [self.gradient[n] for n in self.forward if self._has(n)]
+        roots = [self.gradient[n] for n in self.forward if self.has(n)]
         users = Counter([*roots, *(arg for n in in_order(roots) for arg in n.args)])
         stores: list[Store] = []
         added: list[tuple[Node, Place]] = []
-        for node in filter(self._has, self.inputs):
+        for node in filter(self.has, self.inputs):
             # Most inputs are data, and nobody asks for their gradient: a product a step less.
             pointers.append("T* const gp = gp_all + t * gp_step;")
             place = Place("gp", "gp_row", only_if="gp_all")
@@ -244,7 +155,7 @@ class _Derivation:
         added: list[tuple[Node, Place]],
     ) -> None:
         for term in self._terms(node, users):
-            if term.kind in _PRODUCTS and users[term] == 1:
+            if term.kind in PRODUCTS and users[term] == 1:
                 added.append((term, place))
             else:
                 stores.append(Store(term, place, is_added=True))
@@ -274,10 +185,3 @@ class _Derivation:
             "}",
         ]
         return "\n".join(text) + "\n", tuple(body.rooms)
-
-
-_PRODUCTS = ("product", "product_transposed")
-
-
-def _base(node: Node) -> Node:
-    return node.args[0] if node.kind == "slice" else node

@@ -1,9 +1,9 @@
 """A layer's kernel: found or made, tried against the loop, and run under autograd."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from lightning_modules.kernel import building
 from lightning_modules.kernel.compiler import compiler
+from lightning_modules.kernel.memory import State, make_histories, read_results
 from lightning_modules.kernel.program import Program, derive
 from lightning_modules.kernel.tracing import Trace, UntraceableError, plain_attributes, trace
 
-State = tuple[Tensor, ...]
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6}
 """How far kernel and loop may lie apart when a kernel is tried, relative to the largest number.
 
@@ -44,32 +44,49 @@ class Kernel:
         return y, tuple(after)
 
 
-_made: "WeakKeyDictionary[nn.Module, dict[Any, Kernel | str]]" = WeakKeyDictionary()
+Runs = Callable[[nn.Module, Tensor, State], tuple[Tensor, State]]
+"""What runs over a sequence in place of the loop."""
+
+_made: "WeakKeyDictionary[nn.Module, dict[Any, Runs | str]]" = WeakKeyDictionary()
 
 
-def kernel_for(layer: Any, x: Tensor, state: State) -> Kernel | str:
-    """Give the kernel of a layer's `step`, or why there is none.
+def kernel_for(layer: Any, x: Tensor, state: State) -> Runs | str:
+    """Give the kernel of a layer's `step`, or why there is none: in C++, or on a GPU in Triton.
 
     What it depends on beside numbers (options, `training`, the batch's size) is looked at on every
     call: where it has changed, the step is traced again.
     """
-    if compiler() is None:
+    device, dtype = x.device.type, next(layer.parameters()).dtype
+    if device == "cpu" and compiler() is None:
         return "there is no C++ compiler"
-    dtype = next(layer.parameters()).dtype
-    if x.device.type != "cpu" or dtype not in TOLERANCE:
-        return f"there is no kernel for {dtype} on {x.device.type}"
+    if device not in ("cpu", "cuda") or dtype not in TOLERANCE:
+        return f"there is no kernel for {dtype} on {device}"
+    if device == "cuda" and (problem := triton_problem()):
+        return problem
     if any(tensor.dtype != dtype for tensor in (x, *state)):
         return "input, state and weights are not of one type"
     if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
         return "torch is looking at the operations"
-    if torch.is_autocast_enabled("cpu") or is_transformed():
+    if torch.is_autocast_enabled(device) or is_transformed():
         return "torch transforms the operations"
     p_t, shapes = torch.Size((x.shape[0], x.shape[2])), tuple(part.shape for part in state)
-    key = (p_t, shapes, dtype, plain_attributes(layer))
+    key = (p_t, shapes, dtype, x.device, plain_attributes(layer))
     kernels = _made.setdefault(layer, {})
     if key not in kernels:
-        kernels[key] = _make(layer, p_t, shapes, dtype)
+        kernels[key] = _make(layer, p_t, shapes, dtype, x.device)
     return kernels[key]
+
+
+@cache
+def triton_problem() -> str:
+    """Say why Triton cannot be used; an empty line where it can. Torch for CUDA brings it along."""
+    try:
+        import triton  # noqa: F401
+    except ModuleNotFoundError:
+        return "Triton is not installed"
+    except Exception as error:
+        return f"Triton does not load: {error}"
+    return ""
 
 
 def is_transformed() -> bool:
@@ -78,8 +95,12 @@ def is_transformed() -> bool:
 
 
 def _make(
-    layer: Any, p_t: torch.Size, shapes: Sequence[torch.Size], dtype: torch.dtype
-) -> Kernel | str:
+    layer: Any,
+    p_t: torch.Size,
+    shapes: Sequence[torch.Size],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Runs | str:
     def step(x_t: Tensor, state: State) -> tuple[Tensor, State]:
         projected: Tensor = layer.projected(x_t.unsqueeze(1))
         after: tuple[Tensor, State] = layer.step(projected.select(1, 0), state)
@@ -87,10 +108,8 @@ def _make(
 
     try:
         traced = trace(layer, step, p_t, shapes, dtype)
-        program = derive(traced)
-        library = building.library(program.source, dtype)
-        kernel = Kernel(traced, program, library.forward, library.backward, building.gemm(dtype))
-        return _difference(kernel, layer, p_t, shapes, dtype) or kernel
+        kernel = _in_triton(traced, dtype) if device.type == "cuda" else _in_cpp(traced, dtype)
+        return _difference(kernel, layer, p_t, shapes, dtype, device) or kernel
     except (UntraceableError, building.BuildError) as reason:
         return str(reason)
     except Exception as error:
@@ -98,16 +117,35 @@ def _make(
         return " ".join(f"tracing `step`: {type(error).__name__}: {error}".split())
 
 
+def _in_cpp(traced: Trace, dtype: torch.dtype) -> Kernel:
+    program = derive(traced)
+    library = building.library(program.source, dtype)
+    return Kernel(traced, program, library.forward, library.backward, building.gemm(dtype))
+
+
+def _in_triton(traced: Trace, dtype: torch.dtype) -> Runs:
+    from lightning_modules.kernel import triton_running
+
+    return triton_running.make(traced, dtype)
+
+
 def _difference(
-    kernel: Kernel, layer: Any, p_t: torch.Size, shapes: Sequence[torch.Size], dtype: torch.dtype
+    kernel: Runs,
+    layer: Any,
+    p_t: torch.Size,
+    shapes: Sequence[torch.Size],
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> str:
     """Try a kernel against the loop on random numbers: what a trace cannot see, this does."""
     generator = torch.Generator().manual_seed(1)
     batch, width = p_t
-    x = torch.randn(batch, 3, width, generator=generator, dtype=dtype, requires_grad=True)
-    state = tuple(
-        torch.randn(shape, generator=generator, dtype=dtype, requires_grad=True) for shape in shapes
-    )
+
+    def draw(*shape: int) -> Tensor:
+        numbers = torch.randn(shape, generator=generator, dtype=dtype)
+        return numbers.to(device).requires_grad_()
+
+    x, state = draw(batch, 3, width), tuple(draw(*shape) for shape in shapes)
     weights = [w for w in layer.parameters() if w.requires_grad]
     found = []
     for run in (partial(kernel, layer), layer.loop):
@@ -146,7 +184,7 @@ class _Run(torch.autograd.Function):
         # stride of a batch of one says nothing.
         is_in_rows = p.stride(2) == 1 and p.stride(0) >= width and p.stride(1) >= width
         p = p if is_in_rows else p.clone(memory_format=torch.contiguous_format)
-        histories = _histories(program, state, time)
+        histories = make_histories(program, state, time)
         kept = [p.new_empty(time, batch, width) for width in program.kept]
         weights = tuple(_readable(w) for w in weights)
         rooms = [p.new_empty(batch, width) for width in program.rooms[0]]
@@ -155,16 +193,7 @@ class _Run(torch.autograd.Function):
         ctx.save_for_backward(p, *histories, *kept, *constants, *weights)
         ctx.kernel, ctx.counts = kernel, (len(histories), len(kept), len(constants))
         ctx.shapes = [part.shape for part in state]
-        if program.output is None:
-            y = kept[0].transpose(0, 1)
-        else:
-            chain = program.chains[program.output]
-            y = histories[program.output][chain.length + 1 :].transpose(0, 1)
-        after = [
-            histories[chain][time + program.chains[chain].length - delay].view(part.shape)
-            for (chain, delay), part in zip(program.delays, state, strict=True)
-        ]
-        return y, *after
+        return read_results(program, histories, kept, state, time)
 
     @staticmethod
     @once_differentiable
@@ -201,17 +230,6 @@ class _Run(torch.autograd.Function):
 
 def _is_turned(weight: Tensor) -> bool:
     return weight.stride(0) == 1 and weight.shape[1] != 1
-
-
-def _histories(program: Program, state: State, time: int) -> list[Tensor]:
-    """Make room for every chain's past and future, the given states in their places."""
-    batch = state[0].shape[0]
-    histories = [
-        state[0].new_empty(chain.length + time + 1, batch, chain.width) for chain in program.chains
-    ]
-    for (chain, delay), part in zip(program.delays, state, strict=True):
-        histories[chain][program.chains[chain].length - delay] = part.reshape(batch, -1)
-    return histories
 
 
 def _inputs(program: Program, p: Tensor) -> list[Tensor]:

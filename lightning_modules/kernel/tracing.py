@@ -83,9 +83,9 @@ def trace(
     UntraceableError
         When it does something for which there is no expression, or looks at the numbers.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator, device = torch.Generator().manual_seed(0), next(layer.parameters()).device
     first, *parts = (
-        torch.randn(shape, generator=generator, dtype=dtype) for shape in (p_t, *states)
+        torch.randn(shape, generator=generator, dtype=dtype).to(device) for shape in (p_t, *states)
     )
     before = plain_attributes(layer)
     with torch.no_grad(), ExitStack() as stack:
