@@ -5,6 +5,7 @@ Knows no torch until it is asked. A GPU is one that torch speaks to as CUDA.
 
 import contextlib
 import functools
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -136,12 +137,21 @@ def described() -> dict[str, Any]:
         "cudnn_benchmark": cudnn.benchmark,
         "tf32": cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
         "cublas_workspaces": os.environ.get(WORKSPACE, ""),
+        "triton": _triton(),
     }
 
 
 def name_of(environment: dict[str, Any]) -> str:
     """Name what a recorded environment trained on."""
     return str(environment.get("gpu") or environment.get("device"))
+
+
+def _triton() -> str:
+    """Give the version of what compiles kernels for it."""
+    try:
+        return importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 @functools.cache

@@ -17,7 +17,7 @@ BITS = (
     *("torch", "numpy", "threads", "cpu_capability", "device", "machine", "cpu"),
     *("compiler", "matmul_precision", "deterministic", "settings"),
     *("gpu", "gpu_driver", "cuda", "cudnn", "cudnn_deterministic", "cudnn_benchmark"),
-    *("tf32", "cublas_workspaces"),
+    *("tf32", "cublas_workspaces", "triton"),
 )
 """What may change the last bits of a result: a resume under another value is not bit-exact."""
 

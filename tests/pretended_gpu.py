@@ -212,6 +212,7 @@ GPU = {
     "cudnn_benchmark": False,
     "tf32": False,
     "cublas_workspaces": accelerator.WORKSPACES,
+    "triton": "none",
 }
 
 

@@ -50,6 +50,7 @@ ARCHITECTURES = [(name, options) for name in registry.names("architecture")
 def _no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in loops: those are what runs on a GPU as well."""
     monkeypatch.setattr("lightning_modules.kernel.running.compiler", lambda: None)
+    monkeypatch.setattr("lightning_modules.kernel.running.triton_problem", lambda: "none here")
 
 
 @pytest.fixture

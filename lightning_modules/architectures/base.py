@@ -94,8 +94,8 @@ class Layer(nn.Module):
 class Recurrent(Layer):
     """A layer whose state has a fixed size. Write `step`; the rest is here, speed included.
 
-    `forward` runs a kernel derived from `step` (lightning_modules/kernel) where there is a compiler,
-    on a GPU Triton, and the step can be traced, and `without_kernel` where not.
+    `forward` runs a kernel derived from `step` (lightning_modules/kernel) where the step can be
+    traced and there is a compiler, on a GPU Triton; and `without_kernel` where not.
 
     A subclass takes `(input_size, hidden_size, *, options...)`, calls `super().__init__`, names its
     `paper`, and states its equation in its docstring. Options that ablate a part are keyword-only.
