@@ -1,10 +1,32 @@
-"""What all tests share: one thread, and a study that takes a second."""
+"""What all tests share: one thread, a core, and an order in which no core waits for another."""
 
+import gc
 import os
 
 import local_data
 import pytest
 import torch
+
+LONGEST = (
+    "test_readme.py::test_everything_runs_as_written",
+    "test_ray.py::",
+    "test_slurm.py::",
+    "test_faults_study.py::",
+    "test_tuning.py::test_two_launchers",
+    "test_bench.py::test_it_runs",
+    "test_running.py::",
+    "test_faults_trial_",
+    "test_ten_thousand.py::",
+    "test_serving.py::",
+    "test_cli.py::",
+    "test_foreign",
+    "test_trial.py::",
+    "test_cohort_trials.py::",
+)
+"""What takes longest among the slow tests, the longest first."""
+
+# Nothing that is imported is thrown away: looking for what could be would take a tenth of the time.
+gc.disable()
 
 
 def _keep_to_a_core() -> None:
@@ -22,6 +44,29 @@ def _keep_to_a_core() -> None:
 torch.set_num_threads(1)
 _keep_to_a_core()
 local_data.put_in_place()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: one that is begun last keeps one core, and leaves the others idle."""
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("slow") is None:
+            return len(LONGEST)
+        name = item.nodeid.rpartition("tests/")[2]
+        return next((n for n, begin in enumerate(LONGEST) if name.startswith(begin)), len(LONGEST))
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported and collected out of the search for garbage, which begins now."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter end as it would have."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

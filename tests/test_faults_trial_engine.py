@@ -90,18 +90,27 @@ def run(trials: list[Trial], place: StudyFolder, **options: float) -> list[Event
 
 
 @pytest.mark.slow
-def test_a_trial_that_hangs_is_ended_and_failed_and_another_goes_on(tmp_path: Path) -> None:
+def test_a_trial_that_hangs_is_ended_and_failed_and_another_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, place, declared = study_with(tmp_path, "time.sleep(10_000)")
-    both = [*declared, tiny_trial()]
-    hung, done = run(both, place, seconds_without_progress=30.0)
-    assert hung.outcome == "failed" and "no progress for 30 s" in str(hung.error)
+    first, second = (tiny_trial().model_copy(update={"seed": seed}) for seed in (0, 1))
+    # A worker that has still to import, gets longer.
+    patience = iter([120.0, 10.0, 120.0])
+    messages = Process.messages
+    monkeypatch.setattr(
+        Process, "messages", lambda self, order, seconds: messages(self, order, next(patience))
+    )
+    before, hung, done = run([first, *declared, second], place)
+    assert (before.outcome, before.trial) == ("unsolved", first)
+    assert hung.outcome == "failed" and "no progress for 10 s" in str(hung.error)
     assert (place.trial(declared[0].id) / ending.FAILURE).exists()
-    assert done.outcome == "unsolved" and done.trial == tiny_trial()
+    assert done.outcome == "unsolved" and done.trial == second
 
 
 @pytest.mark.slow
 def test_a_worker_that_hangs_ends_when_nobody_is_left_to_end_it(tmp_path: Path) -> None:
-    _, place, (trial,) = study_with(tmp_path, "time.sleep(10_000)")
+    _, place, (trial,) = study_with(tmp_path, "(HERE / 'hangs').touch(); time.sleep(10_000)")
     folder = place.trial(trial.id)
     worker = Process(workers.environment(False))
     order = {
@@ -111,7 +120,8 @@ def test_a_worker_that_hangs_ends_when_nobody_is_left_to_end_it(tmp_path: Path) 
         "on": "cpu",
     }
     with pytest.raises(NoProgress):
-        list(worker.messages(order, 20.0))
+        list(worker.messages(order, 0.1))
+    wait_until((tmp_path / "hangs").exists)
     assert is_claimed(folder)
     assert worker._popen.stdin is not None
     worker._popen.stdin.close()  # as when the launcher is killed

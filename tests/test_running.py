@@ -113,14 +113,21 @@ def launched(folder: Path) -> "subprocess.Popen[str]":
     return process
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
+def test_every_way_to_be_told_to_stop_is_met_as_ctrl_c_is(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), running._stoppable():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+
+
 @pytest.mark.slow
 def test_told_to_stop_it_keeps_all_ends_with_75_and_goes_on(tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
-        process = launched(tmp_path)
-        process.send_signal(number)
-        out, _ = process.communicate(timeout=60)
-        assert process.returncode == 75, (number, out)
-        assert "are done and kept in runs/small; the same command goes on from there" in out
+    process = launched(tmp_path)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, out
+    assert "are done and kept in runs/small; the same command goes on from there" in out
     again = subprocess.run([LONGDEP, "run", "small.py"], cwd=tmp_path, check=False)
     assert again.returncode == 0
 
