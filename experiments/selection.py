@@ -1,5 +1,7 @@
 """Which trials of a study are meant: `--only arm=lstm,task=adding,lag=30,seed=0`."""
 
+import re
+
 from experiments.loading import StudyError
 from experiments.study import Study, Trial
 from lightning_modules import registry
@@ -19,7 +21,7 @@ def select(study: Study, only: list[str]) -> list[Trial]:
     """
     trials = study.untuned.trials() if study.tuning else study.trials()
     wanted: dict[str, set[str]] = {}
-    for part in (part for text in only for part in text.split(",")):
+    for part in (part for text in only for part in _parts(text, study)):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or key not in KEYS:
             raise StudyError(
@@ -38,6 +40,15 @@ def select(study: Study, only: list[str]) -> list[Trial]:
         return found
     cells = {(trial.group, trial.seed) for trial in found}
     return [trial for trial in study.trials() if (trial.group, trial.seed) in cells]
+
+
+def _parts(text: str, study: Study) -> list[str]:
+    """Split what is named at its commas, but for those in the label of an arm."""
+    labels = sorted({arm.label for arm in study.resolved_arms if "," in arm.label}, key=len)
+    if not labels:
+        return text.split(",")
+    named = "|".join(map(re.escape, reversed(labels)))
+    return re.findall(rf"\s*arm\s*=\s*(?:{named})(?=\s*(?:,|$))|[^,]+", text)
 
 
 def _values(trial: Trial) -> dict[str, set[str]]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from small import small_study
 
 from experiments import loading
-from experiments.loading import one_line
+from experiments.loading import StudyError, one_line
+from experiments.selection import select
 from experiments.study import Arm, Budget, Claim, Recipe, Study, TaskAxis
 
 BASE: dict[str, Any] = {
@@ -201,3 +203,21 @@ def test_a_mistake_is_one_line_that_names_it(make: Any, message: str) -> None:
     line = one_line(caught.value)
     assert "\n" not in line
     assert re.search(message, line), line
+
+
+def test_an_arm_is_named_by_its_label_whatever_stands_in_it() -> None:
+    labels = ("gru", "gru, two layers", "gru, two layers, slow")
+    study = small_study(
+        arms=[
+            Arm(label=label, architecture=name)
+            for label, name in zip(labels, ("gru", "rnn", "lstm"), strict=True)
+        ],
+        reference="gru",
+    )
+    for label in labels:
+        found = select(study, [f"seed=1, arm={label},lag=8"])
+        assert [(trial.arm.label, trial.seed, trial.lag) for trial in found] == [(label, 1, 8)]
+    both = select(study, [f"arm={labels[1]},arm={labels[2]},seed=0"])
+    assert {trial.arm.label for trial in both} == set(labels[1:])
+    with pytest.raises(StudyError, match="--only ' two'"):
+        select(study, ["arm=gru, two"])
