@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup study test bench lint clean
+.PHONY: setup study test bench gpu lint clean
 setup: .venv/ready
 
 # A lock that changed is installed again; a virtual environment that is up to date costs nothing.
@@ -22,6 +22,11 @@ test: setup
 
 bench: setup
 	$(BIN)/longdep bench --quick
+
+# On a machine with a CUDA GPU, and a torch that sees it: what is told of it lies in one place.
+gpu: setup
+	$(BIN)/python -m pytest -m gpu -q --junitxml reports/benchmark/gpu/tests.xml
+	$(BIN)/longdep bench --quick --accelerator gpu
 
 lint: setup
 	$(BIN)/ruff check

@@ -9,7 +9,7 @@ from analysis import tables
 from analysis.answer import listed
 from analysis.escaping import plain
 from analysis.estimate import GROUP, counted
-from analysis.sources import ENVIRONMENT, Frames
+from analysis.sources import ENVIRONMENT, ON_GPU, Frames
 from analysis.study_file import Recipe, Study
 from analysis.tables import MANY_TASKS, NOTHING, Table
 
@@ -199,7 +199,8 @@ def _per_lag(lags: list[str], values: list[str]) -> str:
 
 def environments(frames: Frames) -> tuple[Table, pd.DataFrame]:
     """Show the machines and versions that trials ran on, most trials first."""
-    columns = list(ENVIRONMENT)
+    # Of a GPU nothing is said where none was trained on.
+    columns = [c for c in ENVIRONMENT if c not in ON_GPU or frames.runs[c].ne("").any()]
     frame = frames.runs.groupby(columns, sort=False)["trial"].count().rename("trials").reset_index()
     frame = frame.sort_values("trials", ascending=False, kind="stable", ignore_index=True)
     frame = frame[["trials", *columns]]

@@ -64,6 +64,7 @@ MEASURED = (
     "seconds",
 )
 
+ON_GPU = ("gpu", "gpu_driver", "cuda", "cudnn")
 ENVIRONMENT = (
     "python",
     "torch",
@@ -76,6 +77,7 @@ ENVIRONMENT = (
     "cpu_capability",
     "threads",
     "device",
+    *ON_GPU,
     "compiler",
     "git_commit",
 )

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lightning_modules import registry
 from lightning_modules.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ def why_no_gpu() -> str:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     where = "" if visible is None else f": CUDA_VISIBLE_DEVICES={visible!r}"
     return f"no GPU is visible{where}"
+
+
+def refuse_unknown(accelerator: str) -> None:
+    """Refuse what is no accelerator.
+
+    Raises
+    ------
+    RefusedError
+        With those that there are, and the nearest.
+    """
+    if accelerator not in NAMES:
+        near = registry.hint(accelerator, NAMES)
+        raise RefusedError(
+            f"--accelerator {accelerator}: networks train on {' or '.join(NAMES)}{near}"
+        )
 
 
 def check(accelerator: str) -> None:

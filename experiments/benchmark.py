@@ -21,6 +21,7 @@ from lightning_modules import network, registry
 from lightning_modules.architectures.base import Recurrent
 
 BATCH, INPUT = 64, 3
+CPU = torch.device("cpu")
 OF_LOOP = "of the loop"
 OF_OWN = "of torch's own or of the scan"
 PER_FLOP = "per FLOP, of torch's LSTM"
@@ -88,6 +89,8 @@ FULL = Grid(
     probed=12,
     seeds=5,
 )
+PRODUCT = 8192
+"""Rows of the matrices by which a GPU is measured: a smaller product does not fill it."""
 LOOP_GOALS = {32: 0.35, 128: 0.7}
 FLOP_GOALS = {32: 1.6, 128: 1.2}
 """At these sizes: of the loop's time, and per FLOP of the time of torch's LSTM."""
@@ -100,48 +103,67 @@ def spread(times: list[float]) -> tuple[float, float, float]:
     return median(times), low, high
 
 
-def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Time each way once a round, in seconds, after a round that does not count."""
+def in_turns(
+    ways: Mapping[str, Callable[[], object]], rounds: int, device: torch.device = CPU
+) -> dict[str, list[float]]:
+    """Time each way once a round, in seconds, after a round that does not count.
+
+    A GPU is waited for on both sides: it goes on by itself when it has been told what to do.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
+            _wait(device)
             began = time.perf_counter()
             way()
+            _wait(device)
             if number:
                 times[name].append(time.perf_counter() - began)
     return times
 
 
-def product_rate() -> float:
-    """Measure this machine's matrix products on one thread, in FLOP a second."""
-    a = torch.randn(512, 512)
-    times = in_turns({"product": lambda: a @ a}, 20)["product"]
-    return 2 * 512**3 / min(times)
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
-def steps(grid: Grid) -> Iterator[Row]:
-    """Time a training step of every architecture at every size, by each way that it can run."""
-    rate = product_rate()
+def product_rate(device: torch.device = CPU, size: int = 512) -> float:
+    """Measure a machine's matrix products, on one thread of a CPU, in FLOP a second."""
+    a = torch.randn(size, size, device=device)
+    times = in_turns({"product": lambda: a @ a}, 20, device)["product"]
+    return 2 * size**3 / min(times)
+
+
+def steps(grid: Grid, device: torch.device = CPU) -> Iterator[Row]:
+    """Time a training step of every architecture at every size, by each way that it can run.
+
+    Goals are for the CPU.
+    """
+    rate = product_rate(device, 512 if device == CPU else PRODUCT)
     yield Row("matrix products", rate / 1e9, rate / 1e9, rate / 1e9, "GFLOP/s")
     for length in grid.lengths:
         for hidden in grid.hidden:
-            yield from _steps_at(hidden, length, grid.rounds, rate)
+            yield from _steps_at(hidden, length, grid.rounds, rate, device)
 
 
-def _steps_at(hidden: int, length: int, rounds: int, rate: float) -> Iterator[Row]:
-    x = torch.randn(BATCH, length, INPUT)
-    torchs = torch.nn.LSTM(INPUT, hidden, batch_first=True)
+def _steps_at(
+    hidden: int, length: int, rounds: int, rate: float, device: torch.device
+) -> Iterator[Row]:
+    x = torch.randn(BATCH, length, INPUT, device=device)
+    torchs = torch.nn.LSTM(INPUT, hidden, batch_first=True).to(device)
     step_of_torch = _training_step(torchs, x)
     for name in registry.names("architecture"):
-        layer = registry.load("architecture", name)(INPUT, hidden)
+        layer = registry.load("architecture", name)(INPUT, hidden).to(device)
         ways = {"forward": _training_step(layer, x), "loop": _training_step(layer, x, layer.loop)}
         if network.path_of(layer) == "kernel" and layer.path != "loop":
             own = partial(layer.without_kernel, state=layer.initial_state(BATCH))
             ways["own"] = _training_step(layer, x, own)
-        times = in_turns({**ways, "torch LSTM": step_of_torch}, rounds)
+        times = in_turns({**ways, "torch LSTM": step_of_torch}, rounds, device)
         per_flop = median(times["torch LSTM"]) / _flops_of_lstm(hidden)
-        once = in_turns({"once": _training_step(layer, x[:, :1])}, rounds)["once"]
-        yield from _rows((name, hidden, length), layer, times, per_flop, rate, median(once))
+        once = in_turns({"once": _training_step(layer, x[:, :1])}, rounds, device)["once"]
+        where = (name, hidden, length)
+        for row in _rows(where, layer, times, per_flop, rate, median(once)):
+            yield row if device == CPU else replace(row, goal=None, why="")
 
 
 def _training_step(
@@ -219,7 +241,7 @@ def _why(layer: Recurrent, products: float, microseconds: float, once: float) ->
 
 
 def _flops(layer: Recurrent) -> float:
-    x = torch.zeros(1, 1, layer.input_size)
+    x = layer.zeros(1, 1, layer.input_size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         layer.loop(x)
     return float(counter.get_total_flops())

@@ -1,5 +1,6 @@
 """The command that measures this machine: longdep bench."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from experiments import accelerator as accelerators
 from experiments.cli_lines import console, say
 
 app = typer.Typer()
@@ -17,35 +19,76 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="Two sizes, one length, no cohort; under three minutes.")
     ] = False,
+    accelerator: Annotated[
+        str,
+        typer.Option(
+            "--accelerator",
+            metavar="|".join(accelerators.NAMES),
+            help="On a gpu: steps, a cohort of seeds, trials an hour of workers that share it.",
+        ),
+    ] = "cpu",
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where JSON and figure go.")
-    ] = Path("reports/benchmark"),
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where JSON and figure go. Default: reports/benchmark, on a gpu its folder gpu.",
+        ),
+    ] = None,
 ) -> None:
     """Measure steps, data, trials, probes, logs and reports on this machine, against goals.
 
     Of each goal that is missed it says by how much, and why where that is known.
 
-    Example:
+    Examples:
         longdep bench --quick
+        longdep bench --quick --accelerator gpu
     """
+    accelerators.refuse_unknown(accelerator)
     import torch
 
     from analysis import bench_figure
-    from experiments import (
-        bench_harness,
-        bench_reasons,
-        bench_reports,
-        bench_trials,
-        benchmark,
-        environment,
-        loading,
-    )
+    from experiments import bench_harness, bench_reasons, benchmark, environment, loading
     from experiments.durable import replacing
 
     torch.set_num_threads(1)
-    rows: list[Any] = [bench_harness.load_of_machine()]
-    grid = benchmark.QUICK if quick else benchmark.FULL
     study = loading.load("quick")
+    rows: list[Any] = [bench_harness.load_of_machine()]
+    with accelerators.used(accelerator) as device, Progress(console=console, transient=True) as bar:
+        grid = benchmark.QUICK if quick else benchmark.FULL
+        parts = _on_gpu(study, grid, device) if accelerator == "gpu" else _on_cpu(study, grid)
+        task = bar.add_task("measuring", total=None)
+        for name, part in parts:
+            for row in part:
+                rows.append(bench_reasons.explained(row))
+                bar.update(task, description=f"{name}: {row.what}")
+        machine = environment.record(accelerator)
+    timed = [row for row in rows if row.where]
+    console.print(_steps(timed))
+    for line in _legend(timed):
+        say(line, style="dim")
+    console.print()
+    console.print(_others([row for row in rows if not row.where]))
+    for line in MEANINGS if accelerator == "cpu" else ():
+        say(line, style="dim")
+    missed = [row for row in rows if row.is_met is False]
+    goals = [row for row in rows if row.goal is not None]
+    say(f"{len(goals) - len(missed)} of {len(goals)} goals are met")
+    for line in _notes(missed):
+        say(line)
+    place = Path("reports/benchmark")
+    out = out or (place / "gpu" if accelerator == "gpu" else place)
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / "benchmark.json") as file:
+        file.write(benchmark.as_json(rows, machine).encode())
+    for written in bench_figure.write(out / "benchmark.json", out):
+        say(f"written: {written}")
+
+
+def _on_cpu(study: Any, grid: Any) -> list[tuple[str, Iterator[Any]]]:
+    """Give what is measured on a machine, by its name."""
+    from experiments import bench_harness, bench_reports, bench_trials, benchmark
+
     longest = {trial.task: trial for trial in study.trials()}
     far = bench_harness.at_lag(list(longest.values()), 100)
     parts = [
@@ -60,30 +103,20 @@ def bench(
     ]
     if grid.members:
         parts.append(("cohort", bench_trials.cohort_and_single(study, grid.members)))
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("measuring", total=None)
-        for name, part in parts:
-            for row in part:
-                rows.append(bench_reasons.explained(row))
-                progress.update(task, description=f"{name}: {row.what}")
-    timed = [row for row in rows if row.where]
-    console.print(_steps(timed))
-    for line in _legend(timed):
-        say(line, style="dim")
-    console.print()
-    console.print(_others([row for row in rows if not row.where]))
-    for line in MEANINGS:
-        say(line, style="dim")
-    missed = [row for row in rows if row.is_met is False]
-    goals = [row for row in rows if row.goal is not None]
-    say(f"{len(goals) - len(missed)} of {len(goals)} goals are met")
-    for line in _notes(missed):
-        say(line)
-    out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / "benchmark.json") as file:
-        file.write(benchmark.as_json(rows, environment.record()).encode())
-    for written in bench_figure.write(out / "benchmark.json", out):
-        say(f"written: {written}")
+    return parts
+
+
+def _on_gpu(study: Any, grid: Any, device: Any) -> list[tuple[str, Iterator[Any]]]:
+    """Give what is measured on a GPU; the rest is the machine's."""
+    from experiments import bench_gpu, bench_trials, benchmark
+
+    # In loops small networks take longer there, and what is asked is how workers share it.
+    few = max(4, grid.trials // 3)
+    return [
+        ("cohort", bench_gpu.cohort(study, bench_gpu.MEMBERS, grid.rounds, device)),
+        ("steps", benchmark.steps(grid, device)),
+        ("trials an hour", bench_trials.trials_an_hour(study, few, "gpu", (1, 2, 4))),
+    ]
 
 
 COLUMNS = {

@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 from torch.utils.data import DataLoader, IterableDataset
 
 from lightning_modules.network import Network, why_no_kernel
-from lightning_modules.randomness import reseed
+from lightning_modules.randomness import random_state, reseed
 from lightning_modules.tasks.base import Batch
 from lightning_modules.training import OPTIMIZERS, Training
 
@@ -33,15 +33,9 @@ def draws(network: Network, batch: Batch) -> bool:
         # The first call may make a kernel, which is tried on random numbers.
         inputs = batch.inputs.to(network.device)
         network(inputs)
-        before = _random_state(network)
+        before = random_state(network.device)
         network(inputs)
-    return not torch.equal(before, _random_state(network))
-
-
-def _random_state(network: Network) -> Tensor:
-    if network.device.type == "cuda":
-        return torch.cuda.get_rng_state(network.device)
-    return torch.default_generator.get_state()
+    return not torch.equal(before, random_state(network.device))
 
 
 @contextlib.contextmanager

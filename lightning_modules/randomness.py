@@ -29,5 +29,12 @@ def reseed(seed: int, purpose: str, step: int = 0) -> None:
         torch.cuda.manual_seed_all(number)
 
 
+def random_state(device: torch.device) -> torch.Tensor:
+    """Give the state of torch's default generator on a device."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.default_generator.get_state()
+
+
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from planting import ENVIRONMENT, Fate, plant
 from pretended_gpu import GPU
 from small import study_text
 
+from analysis import conditions, sources
+from analysis.tables import NOTHING
 from experiments import accelerator, environment
 from experiments.cli import main
 from experiments.engines import choice, ray_runner, sharing
@@ -173,3 +176,22 @@ def test_another_process_is_asked_where_this_one_is_to_be_without_torch() -> Non
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines() == ["", accelerator.why_no_gpu(), "False"], done.stderr
+
+
+def test_a_report_names_the_gpu_that_trials_ran_on_and_none_where_there_was_none(
+    tmp_path: Path,
+) -> None:
+    there = {**ENVIRONMENT, "device": "cuda", **GPU, "cudnn": 91002}
+
+    def fate(arm: str, task: str, lag: int, seed: int) -> Fate:
+        return Fate("solved", config={"environment": there} if seed and arm == "gated" else {})
+
+    here = sources.load(plant(tmp_path / "here", lambda *_: Fate("solved"), seeds=2))
+    table, frame = conditions.environments(here)
+    assert "gpu" not in frame.columns and "gpu" not in list(table.cells["recorded"])
+    mixed = sources.load(plant(tmp_path / "mixed", fate, arms=["plain", "gated"], seeds=2))
+    table, _ = conditions.environments(mixed)
+    shown = table.cells.set_index("recorded")
+    assert list(shown.loc["device"]) == ["cpu", "cuda"]
+    assert list(shown.loc["gpu"]) == [NOTHING, "a pretended GPU"]
+    assert list(shown.loc["cudnn"]) == [NOTHING, "91002"]

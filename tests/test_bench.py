@@ -8,13 +8,25 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from pretended_gpu import install, pretended
 from rich.console import Console
 from small import RECIPE, small_study
 from typer.testing import CliRunner
 
 from analysis import bench_figure
-from experiments import bench_reasons, bench_reports, benchmark, cli, cli_bench, loading
+from experiments import (
+    bench_gpu,
+    bench_reasons,
+    bench_reports,
+    bench_trials,
+    benchmark,
+    cli,
+    cli_bench,
+    loading,
+)
 from experiments.benchmark import Grid, Row
+from experiments.study import Arm
 from lightning_modules import registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,3 +158,55 @@ def test_it_runs_and_writes_what_it_measured(
     ):
         assert part in whats
     assert (out / "steps.svg").is_file()
+
+
+@pytest.mark.slow
+def test_on_a_gpu_it_is_the_steps_a_cohort_and_workers_that_share_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr("lightning_modules.kernel.running.compiler", lambda: None)
+    monkeypatch.setattr(benchmark, "QUICK", Grid((4,), (3,), rounds=2, trials=1, pairs=0))
+    monkeypatch.setattr(benchmark, "PRODUCT", 8)
+    monkeypatch.setattr(bench_gpu, "MEMBERS", 2)
+    monkeypatch.setattr(bench_gpu, "STEPS", 1)
+    named = SimpleNamespace(load=registry.load, names=lambda kind: ["gru", "highway"])
+    monkeypatch.setattr(benchmark, "registry", named)
+    study = small_study(arms=[Arm(architecture="lstm")], reference="lstm")
+    monkeypatch.setattr(loading, "load", lambda name: study)
+    asked: list[object] = []
+
+    def trials_an_hour(*given: object) -> list[Row]:
+        asked.extend(given[2:])
+        return []  # Its workers are processes of their own, where nobody pretends.
+
+    monkeypatch.setattr(bench_trials, "trials_an_hour", trials_an_hour)
+    monkeypatch.chdir(tmp_path)
+    with pretended() as device:
+        install(monkeypatch)
+        done = CliRunner().invoke(cli.app, ["bench", "--quick", "--accelerator", "gpu"])
+    assert done.exit_code == 0, done.output
+    assert set(waited) == {device} and asked == ["gpu", (1, 2, 4)]
+    kept = json.loads((tmp_path / "reports/benchmark/gpu/benchmark.json").read_text())
+    assert kept["environment"]["gpu"] == "a pretended GPU"
+    found = {row["what"]: row for row in kept["rows"]}
+    ratio = found.pop("torch's LSTM in turn / cohort of 2, stacked")
+    assert ratio["goal"] == 15 and ratio["is_more_better"]
+    assert {"matrix products", "step, loop", "step, fused", "limit", "of the loop"} <= found.keys()
+    assert "cohort of 2, stacked, a step of all" in found
+    assert not any(row["goal"] for row in found.values())
+
+
+def test_a_gpu_that_is_not_there_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.accelerator.why_no_gpu", lambda: "no GPU is visible")
+    for name, line in (
+        ("gpu", "--accelerator gpu: no GPU is visible"),
+        ("vulkan", "--accelerator vulkan: networks train on cpu or gpu"),
+    ):
+        command = ["bench", "--accelerator", name, "--out", str(tmp_path / "out")]
+        done = CliRunner().invoke(cli.app, command)
+        assert done.exit_code == 2 and line in done.output
+    assert not (tmp_path / "out").exists()

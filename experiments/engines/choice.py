@@ -54,12 +54,7 @@ def check(where: Where) -> None:
     if kind is None:
         near = registry.hint(where.engine, ENGINES)
         raise RefusedError(f"--engine {where.engine}: engines are {', '.join(ENGINES)}{near}")
-    if where.accelerator is not None and where.accelerator not in accelerator.NAMES:
-        near = registry.hint(where.accelerator, accelerator.NAMES)
-        raise RefusedError(
-            f"--accelerator {where.accelerator}: networks train on {' or '.join(accelerator.NAMES)}"
-            f"{near}"
-        )
+    accelerator.refuse_unknown(where.trains_on)
     given = [f.name for f in fields(where) if getattr(where, f.name) not in (None, ())]
     for name in given:
         if name not in (*COMMON, *kind.options):
