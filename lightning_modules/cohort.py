@@ -31,8 +31,7 @@ def draws(network: Network, batch: Batch) -> bool:
     """Tell whether a network draws random numbers in training: dropout, noise."""
     with torch.no_grad(), _kept(network):
         # The first call may make a kernel, which is tried on random numbers.
-        inputs = batch.inputs.to(network.device)
-        network(inputs)
+        network(inputs := batch.inputs.to(network.device))
         before = random_state(network.device)
         network(inputs)
     return not torch.equal(before, random_state(network.device))

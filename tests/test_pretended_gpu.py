@@ -1,6 +1,8 @@
 """Everything that a trial does, on a pretended GPU: no tensor may be made where the network is not.
 
 The numbers are the CPU's, so that what is compared has to be equal to the last bit.
+
+Longer than a file should be: whatever is registered, and whole trials, on one device.
 """
 
 import json

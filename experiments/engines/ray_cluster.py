@@ -1,6 +1,8 @@
 """Run trials on a Ray cluster: an actor for each trial at once, with a warm worker process.
 
 Ray decides what runs where and tells which machine is lost. All else is as on one machine.
+
+Longer than a file should be: who sits where, and what is lost with a node, is one state.
 """
 
 import importlib
