@@ -15,6 +15,7 @@ from lightning_modules.architectures.base import Layer, State
 from lightning_modules.cohort import Cohort
 from lightning_modules.network import Network
 from lightning_modules.randomness import reseed
+from lightning_modules.refusal import RefusedError
 from lightning_modules.tasks.base import Batch
 from lightning_modules.training import Training
 
@@ -56,7 +57,7 @@ def cohort(
 
     The same sizes, data and harness, without logs and validation; in seconds a step of all.
     """
-    chosen = next(t for t in study.trials() if t.arm.architecture == "lstm")
+    chosen = _of_torch(study)
     seeds = [chosen.model_copy(update={"seed": seed}) for seed in range(members)]
 
     def in_turn(count: int) -> None:
@@ -96,6 +97,15 @@ def cohort(
         goal = GOAL if name == "stacked" else None
         what = f"torch's LSTM in turn / cohort of {members}, {name}"
         yield Row(what, value, low, high, "ratio", goal, is_more_better=True)
+
+
+def _of_torch(study: Study) -> Trial:
+    """Give a trial of the arm that is torch's LSTM: by its own path, a state of two tensors."""
+    for trial in {trial.arm.label: trial for trial in reversed(study.trials())}.values():
+        layer = prepare(trial)[0].layer
+        if isinstance(layer, Layer) and layer.path == "fused" and len(layer.state_names) == 2:
+            return trial
+    raise RefusedError(f"{study.name} has no arm that torch's LSTM could stand beside")
 
 
 def _on(device: torch.device) -> str:
