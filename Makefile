@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Compiled code is kept, whatever the shell says: each of many processes would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup study test bench gpu lint clean
 setup: .venv/ready
 

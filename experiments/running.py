@@ -118,6 +118,9 @@ def _take(events: Iterator[Event], folder: StudyFolder, progress: Progress) -> l
         progress.take(event)
         if event.outcome in {"failed", "interrupted"} and not folder.file.exists():
             raise _Gone
+    # Moved away between two trials: none was disturbed, and the others were not begun.
+    if not folder.file.exists():
+        raise _Gone
     if elsewhere:
         say(f"{len(elsewhere)} trials are being run by another process; waiting for them")
     return _waited(elsewhere, folder, progress)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 
 import local_data
 import pytest
@@ -59,14 +60,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported and collected out of the search for garbage, which begins now."""
-    gc.freeze()
+    """Look for garbage again, and keep nothing that is compiled from now on."""
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Let the interpreter end as it would have."""
-    gc.unfreeze()
+    # Of two files of one size that a test writes within a second, the first would be kept compiled.
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.fixture(autouse=True)

@@ -95,6 +95,14 @@ def test_a_folder_that_is_moved_away_ends_the_run(folder: StudyFolder, progress:
         running._take(iter([Event("ended", TRIAL, outcome="failed")]), folder, progress)
 
 
+def test_a_folder_that_is_moved_away_between_two_trials_ends_the_run_too(
+    folder: StudyFolder, progress: Progress
+) -> None:
+    folder.path.rename(folder.path.with_name("elsewhere"))
+    with pytest.raises(running._Gone):
+        running._take(iter([Event("ended", TRIAL, outcome="solved")]), folder, progress)
+
+
 def results(folder: Path) -> int:
     return len(list(folder.glob("runs/small/*/result.json")))
 
