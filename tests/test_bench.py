@@ -1,8 +1,11 @@
 """The benchmark: its rows, its figure, and one small run of it."""
 
+import contextlib
 import io
 import json
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +29,7 @@ from experiments import (
     loading,
 )
 from experiments.benchmark import Grid, Row
+from experiments.engines.local import Local
 from experiments.study import Arm
 from lightning_modules import registry
 
@@ -126,9 +130,37 @@ def test_its_tables_fit_a_terminal_of_80_columns() -> None:
     assert re.search(r"6\.2% +<= 5\.0% +5\.7% to 7\.1%", console.export_text())
 
 
+class Shared(Local):
+    """Some of the workers of an engine that goes on: they are not started, and not ended."""
+
+    def __init__(self, engine: Local, workers: int) -> None:
+        self._workers = engine._workers[:workers]
+
+    def __exit__(self, *_: object) -> None:
+        """Leave them to the next."""
+
+
+@pytest.fixture
+def _few_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two workers for all that is measured, and one for what runs without a compiler."""
+    with contextlib.ExitStack() as stack:
+        engines: dict[str | None, Local] = {}
+
+        def shared(workers: int, *, is_online: bool) -> Local:
+            compiler = os.environ.get("CXX")
+            if compiler not in engines:
+                count = 1 if compiler == "none" else 2
+                engines[compiler] = stack.enter_context(Local(count, is_online=is_online))
+            assert workers <= len(engines[compiler]._workers)
+            return Shared(engines[compiler], workers)
+
+        monkeypatch.setattr(bench_trials, "Local", shared)
+        yield
+
+
 @pytest.mark.slow
 def test_it_runs_and_writes_what_it_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _few_workers: None
 ) -> None:
     little = Grid(hidden=(8,), lengths=(5,), rounds=2, trials=2, pairs=2, members=2, probed=2)
     monkeypatch.setattr(benchmark, "QUICK", little)
