@@ -26,6 +26,12 @@ REMEDIES = {
     errno.ELOOP: "a link where a file of the trial should be; remove it",
 }
 
+NO_MEMORY = (
+    *("can't allocate memory", "not enough memory", "out of memory"),
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
+)
+"""What a `RuntimeError` of torch says that means no memory: the CPU's, and a GPU's."""
+
 
 def line_of(error: BaseException, folder: Path) -> str:
     """Say in one line what went wrong, where, and what to do."""
@@ -43,9 +49,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "not enough memory" in text or "out of memory" in text
-    )
+    return isinstance(error, RuntimeError) and any(words in text for words in NO_MEMORY)
 
 
 def keep(

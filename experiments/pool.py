@@ -63,4 +63,6 @@ class Pool:
             f"about {duration(took)} on {self.machines} x {self.each} {self.unit}, "
             f"{at_once:,} trials at once on {used:,} of them: {hours:,.1f} machine-hours"
         )
+        if self.unit == "gpu":
+            line += ", were a trial to take there what it takes where it was timed"
         return line + (f", which cost {hours * self.price:,.2f}" if self.price is not None else "")

@@ -15,7 +15,9 @@ QUICK = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}
 def main() -> None:
     """Start the nodes, and go on until nobody asks for more."""
     options = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={**options, "_system_config": QUICK})
+    # The head says that it has a GPU, whether there is one or not.
+    head = {**options, "num_gpus": 1, "_system_config": QUICK}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     others = [cluster.add_node(**options) for _ in range(NODES - 1)]
     print(cluster.address, flush=True)
     for _ in sys.stdin:

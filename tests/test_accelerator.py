@@ -11,7 +11,7 @@ import pytest
 import torch
 from planting import ENVIRONMENT, Fate, plant
 from pretended_gpu import GPU
-from small import study_text
+from small import small_study, study_text
 
 from analysis import conditions, sources
 from analysis.tables import NOTHING
@@ -19,7 +19,9 @@ from experiments import accelerator, environment
 from experiments.cli import main
 from experiments.engines import choice, ray_runner, sharing
 from experiments.engines.base import Where
+from experiments.engines.local import Local
 from experiments.engines.slurm_queue import at_once, directives
+from experiments.folder import StudyFolder
 from lightning_modules.refusal import RefusedError
 
 
@@ -195,3 +197,20 @@ def test_a_report_names_the_gpu_that_trials_ran_on_and_none_where_there_was_none
     assert list(shown.loc["device"]) == ["cpu", "cuda"]
     assert list(shown.loc["gpu"]) == [NOTHING, "a pretended GPU"]
     assert list(shown.loc["cudnn"]) == [NOTHING, "91002"]
+
+
+@pytest.mark.slow
+def test_a_worker_is_told_what_to_train_on_and_is_another_one_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whether there is a GPU or not, these workers see none.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    folder, some = StudyFolder(tmp_path / "small"), small_study().trials()[:2]
+    folder.reconcile(small_study())
+    with Local(1, is_online=False, on="gpu") as local:
+        (worker,) = local._workers
+        before = worker._process
+        ended = [event for event in local.run(some, folder) if event.kind == "ended"]
+        assert worker._process is not before
+    assert [event.outcome for event in ended] == ["failed", "failed"]
+    assert all("RefusedError: --accelerator gpu: " in str(event.error) for event in ended)

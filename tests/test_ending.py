@@ -36,6 +36,9 @@ def test_torchs_own_error_is_one_of_memory_and_others_are_not() -> None:
     assert ending.is_out_of_memory(caught.value)
     for error in (MemoryError(), OSError(errno.ENOMEM, ""), torch.OutOfMemoryError("CUDA")):
         assert ending.is_out_of_memory(error)
+    # A GPU's libraries have words of their own, and no class.
+    assert ending.is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when"))
+    assert not ending.is_out_of_memory(RuntimeError("CUDA error: an illegal memory access"))
     for other in (RuntimeError("shapes"), OSError(errno.ENOSPC, ""), ValueError("out of memory")):
         assert not ending.is_out_of_memory(other)
 

@@ -15,7 +15,7 @@ import pytest
 from disturbed import assert_same, needs, rows, wait_until
 from small import study_text
 
-from experiments import loading, trial
+from experiments import accelerator, loading, trial
 from experiments.engines import ray_joining, ray_keeper
 from experiments.interruption import EXIT_STATUS
 from lightning_modules.refusal import RefusedError
@@ -111,6 +111,9 @@ def test_a_node_that_is_killed_changes_nothing_and_what_cannot_be_is_refused_in_
     line = refused(*to, folder=study, **{**variables, "RAY_AUTH_TOKEN": "0" * 64})
     assert "asks for its token" in line
     needs(shutil.which("unshare") is not None, "unshare")
+    if why := accelerator.why_no_gpu():
+        line = refused(*to, "--trials-per-gpu", "2", folder=study, **variables)
+        assert line.startswith("longdep: Ray node ") and line.endswith(f"gpu: {why}\n")
     (study / "here").mkdir()
     hidden = f"mount -t tmpfs none here && exec {LONGDEP} run small.py --engine ray --out here/x"
     done = subprocess.run(
