@@ -53,7 +53,8 @@ def run(
     on = where.trains_on
     if where.engine == "local":
         accelerator.check(on)
-    if on == "cpu" and (slower := notice()):
+    # On a cluster's GPUs is what its nodes have.
+    if (on == "cpu" or where.engine == "local") and (slower := notice(on)):
         say(slower)
     count = 1 if is_foreground else min(where.workers or timing.cores(), len(missing))
     preflight.check(folder.path, missing, count)

@@ -4,9 +4,9 @@
     python tests/triton_oracle.py compile HIDDEN,... CAPABILITY,... [ARCHITECTURE,...]
 
 `interpret` runs them in Triton's interpreter beside the loop, for every architecture and so many
-random steps. `compile` compiles them for GPUs of a compute capability (80 is A100, 90 is H100),
-through the same call that launches them, and tells what the compiler says of them. The interpreter
-is chosen when Triton is imported, so this is a process of its own.
+random steps, and functions beside torch's in float64. `compile` compiles them for GPUs of a compute
+capability (80 is A100, 90 is H100), through the same call that launches them, and tells what the
+compiler says of them. The interpreter is chosen when Triton is imported: a process of its own.
 """
 
 import dataclasses
@@ -27,11 +27,13 @@ if MODE == "interpret":
     os.environ["TRITON_INTERPRET"] = "1"
 
 import torch  # noqa: E402
+import triton  # noqa: E402
+import triton.language as tl  # noqa: E402
 from kernel_cases import RECURRENT, off, traced  # noqa: E402
 from random_steps import RandomStep  # noqa: E402
 
 from lightning_modules import registry  # noqa: E402
-from lightning_modules.kernel import triton_running  # noqa: E402
+from lightning_modules.kernel import triton_math, triton_running  # noqa: E402
 
 TARGETS = dict(triton_running.TARGETS)
 
@@ -58,6 +60,37 @@ def interpret(seeds: int) -> None:
         distance = off(partial(kernel, layer), layer, batch, length)
         case = {"name": name, "batch": batch, "length": length, "tile": tile, "is_far": is_far}
         print(json.dumps({**case, "dtype": str(dtype)[6:], "off": distance}), flush=True)
+
+
+FUNCTIONS = ("exp", "expm1", "tanh", "sigmoid", "log", "log1p", "log_sigmoid", "sqrt", "sin", "cos")
+
+
+@triton.jit
+def apply(x, y, count, ROOM: tl.constexpr, FUNCTION: tl.constexpr):
+    units = tl.arange(0, ROOM)[None, :]
+    value = FUNCTION(tl.load(x + units, mask=units < count, other=1.0))
+    tl.store(y + units, value, mask=units < count)
+
+
+def measure_functions() -> None:
+    """Tell how far each function is off, in units in the last place of the exact value."""
+    for dtype in TARGETS:
+        x = torch.cat([torch.linspace(-80, 80, 3001), torch.linspace(-1e-3, 1e-3, 501)]).to(dtype)
+        odd = torch.tensor([torch.nan, torch.inf, -torch.inf, 0.0, 1000.0, -1000.0]).to(dtype)
+        for name in FUNCTIONS:
+            z = x.abs() + 1e-6 if name in ("log", "log1p", "sqrt") else x
+            z = z if name in ("sin", "cos") else torch.cat([z, odd])
+            y = torch.empty_like(z)
+            apply[1,](z, y, len(z), ROOM=4096, FUNCTION=getattr(triton_math, name))
+            exact = getattr(torch, name, torch.nn.functional.logsigmoid)(z.double())
+            unit = torch.finfo(dtype).eps * exact.abs().clamp(min=1e-36)
+            units = ((y.double() - exact) / unit).abs()
+            # What is not finite has to be torch's.
+            same = y.double().eq(exact) | (y.isnan() & exact.isnan())
+            units = float(
+                torch.where(same | ~exact.isfinite(), (~same).double() * 1e9, units).max()
+            )
+            print(json.dumps({"name": name, "dtype": str(dtype)[6:], "units": units}), flush=True)
 
 
 def compile_all(sizes: list[int], capabilities: list[int], chosen: list[str]) -> None:
@@ -122,6 +155,7 @@ def _registers(cubin: bytes) -> dict[str, int]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     if MODE == "interpret":
+        measure_functions()
         interpret(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     else:
         chosen = sys.argv[4].split(",") if len(sys.argv) > 4 else RECURRENT

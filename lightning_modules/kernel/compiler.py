@@ -4,6 +4,7 @@ Knows no torch: whoever starts a run says what is missing, once. To be without i
 kernel would have run, the loop runs, slower.
 """
 
+import importlib.util
 import os
 import shutil
 import stat
@@ -66,8 +67,14 @@ def shelf() -> Shelf:
     return Shelf(folder)
 
 
-def notice() -> str:
-    """Say what makes runs on this machine slower than they could be; empty where nothing does."""
+def notice(on: str = "cpu") -> str:
+    """Say what makes runs on this machine slower than they could be; empty where nothing does.
+
+    They train `on` a "cpu" or a "gpu".
+    """
+    if on == "gpu":
+        is_there = importlib.util.find_spec("triton") is not None
+        return "" if is_there else "no Triton: steps run as a loop (pip install triton)"
     if compiler() is None:
         return (
             "no C++ compiler: steps run as a loop, two to five times slower (g++, clang++ or $CXX)"

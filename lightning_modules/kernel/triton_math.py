@@ -69,7 +69,8 @@ def _clamped(x):
         low, high = -708.39, 709.78
     else:
         low, high = -87.33, 88.72
-    return tl.where(x > high, tl.full(x.shape, high, x.dtype), tl.where(x < low, low + 0 * x, x))
+    x = tl.where(x < low, tl.full(x.shape, low, x.dtype), x)
+    return tl.where(x > high, tl.full(x.shape, high, x.dtype), x)
 
 
 @triton.jit

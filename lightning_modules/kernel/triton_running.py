@@ -3,12 +3,16 @@
 Held equal to the loop in Triton's interpreter, and compiled for sm_80 and sm_90; not run on a GPU.
 """
 
+import atexit
 import contextlib
 import hashlib
 import linecache
+import os
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,8 +25,10 @@ from lightning_modules.kernel.tracing import Trace
 from lightning_modules.kernel.triton_places import Target
 from lightning_modules.kernel.triton_source import TritonProgram, Where, derive
 
-BLOCK = 16
-"""Rows of the batch that one program takes: the least that a product of Triton takes."""
+BLOCKS = (4, 8, 16)
+"""How many rows of the batch one program may take."""
+PROCESSORS = 132
+"""An H100's, where there is none to ask."""
 TARGETS = {
     torch.float32: Target("tl.float32", 4, room=64 * 1024, near=64, far=128),
     torch.float64: Target("tl.float64", 8, room=64 * 1024, near=32, far=64),
@@ -41,7 +47,8 @@ class TritonKernel:
     def __call__(self, layer: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over a sequence, [batch, time, width]."""
         matrices, constants = self.trace.prepare(layer)
-        used = [constants[number] for number in self.program.constants]
+        # A number written in a step may lie on the CPU, where torch takes it from.
+        used = [constants[number].to(x.device) for number in self.program.constants]
         y, *after = _Run.apply(self.program, len(state), len(matrices), x, *state, *matrices, *used)
         return y, tuple(after)
 
@@ -161,12 +168,39 @@ def _call(
     for name in [name for name in named if name[0] == "w"]:
         named[f"{name}_i"], named[f"{name}_o"] = named[name].stride()
     batch, time, _ = p.shape
-    numbers = {"time": time, "batch": batch, "BLOCK": BLOCK}
-    is_on_gpu = p.device.type == "cuda"
-    with torch.cuda.device(p.device) if is_on_gpu else contextlib.nullcontext():
-        functions(program.source)[way][triton.cdiv(batch, BLOCK),](
+    block = _block(batch, p.device)
+    numbers = {"time": time, "batch": batch, "BLOCK": block}
+    _keep()
+    with torch.cuda.device(p.device) if p.device.type == "cuda" else contextlib.nullcontext():
+        functions(program.source)[way][triton.cdiv(batch, block),](
             **{name: named[name] for name in program.arguments[way]},
             **numbers,
             **options,
             **OPTIONS,
         )
+
+
+def _block(batch: int, device: torch.device) -> int:
+    """Give how many rows a program takes: as few as leaves a multiprocessor to each program.
+
+    A step takes a program the longer, the more rows it has; to be measured on a GPU yet.
+    """
+    count = PROCESSORS
+    if device.type == "cuda":
+        count = torch.cuda.get_device_properties(device).multi_processor_count
+    return next((b for b in BLOCKS if triton.cdiv(batch, b) <= count), BLOCKS[-1])
+
+
+@cache
+def _keep() -> None:
+    """Give Triton a folder of this process for what it compiles, where it cannot write its own."""
+    try:
+        folder = Path(triton.knobs.cache.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        can_write = os.access(folder, os.W_OK)
+    except OSError:
+        can_write = False
+    if not can_write:
+        scratch = tempfile.TemporaryDirectory(prefix="longdep-")
+        atexit.register(scratch.cleanup)
+        triton.knobs.cache.dir = scratch.name
