@@ -41,7 +41,7 @@ def test_in_ci_nothing_may_be_left_out() -> None:
     assert "set -euo pipefail" in CI
     assert "export LONGDEP_CI=1" in CI
     for command in ("make test", "make lint", "make study"):
-        assert command in CI.splitlines()
+        assert command in map(str.strip, CI.splitlines())
 
 
 def test_pre_commit_runs_the_commands_of_make_lint() -> None:
