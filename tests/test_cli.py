@@ -76,8 +76,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the small study has been run once."""
     folder = tmp_path_factory.mktemp("ran")
     (folder / "small.py").write_text(STUDY)
-    done = process(folder, "run", "small.py")
-    assert done.returncode == 0, done.stderr
+    # In this process: tests below run it in workers.
+    done = longdep(folder, "run", "small.py", "--foreground")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "4/4 trials" in done.stdout
     return folder
 
