@@ -221,6 +221,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "why_no_gpu", lambda: "")
     monkeypatch.setattr(accelerator, "described", lambda: GPU)
     monkeypatch.setitem(fitting.LIGHTNINGS, "gpu", _Accelerator())
+    # A kernel in Triton would be made for a real one.
+    monkeypatch.setattr("lightning_modules.kernel.running.triton_problem", lambda: "none here")
     # Random numbers are drawn on the CPU here.
     monkeypatch.setattr(
         torch.cuda, "get_rng_state", lambda device: torch.default_generator.get_state()

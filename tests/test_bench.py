@@ -146,11 +146,11 @@ def _few_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         engines: dict[str | None, Local] = {}
 
-        def shared(workers: int, *, is_online: bool) -> Local:
+        def shared(workers: int, *, is_online: bool, on: str = "cpu") -> Local:
             compiler = os.environ.get("CXX")
             if compiler not in engines:
                 count = 1 if compiler == "none" else 2
-                engines[compiler] = stack.enter_context(Local(count, is_online=is_online))
+                engines[compiler] = stack.enter_context(Local(count, is_online=is_online, on=on))
             assert workers <= len(engines[compiler]._workers)
             return Shared(engines[compiler], workers)
 
