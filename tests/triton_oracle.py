@@ -41,6 +41,7 @@ TARGETS = dict(triton_running.TARGETS)
 def interpret(seeds: int) -> None:
     """Compare, at sizes drawn for each case: near and far weights, one program and two."""
     draw = random.Random(0)
+    torch.default_generator.manual_seed(0)
     layers: list[tuple[str, Any, bool]] = []
     for is_far in (False, True):
         for name in RECURRENT:
