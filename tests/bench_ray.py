@@ -1,4 +1,4 @@
-"""What a trial costs on a Ray cluster: python -P tests/bench_ray.py [WORKERS]
+"""What a trial costs on a Ray cluster: python tests/bench_ray.py [WORKERS]
 
 Runs a study of twenty trials of one step and one of two hundred, each on a cluster of this machine
 alone, and by the local engine for comparison: what the further trials take, one after another.

@@ -142,11 +142,11 @@ def plant(
         fate = fates(*where)
         fate = Fate(fate) if isinstance(fate, str) else fate
         if fate.outcome != "missing":
-            _plant_trial(folder, trial, where, fate, study, recipe[where[0]], has_logs)
+            plant_trial(folder, trial, where, fate, study, recipe[where[0]], has_logs)
     return folder
 
 
-def _plant_trial(
+def plant_trial(
     study_folder: Path,
     trial: str,
     where: tuple[str, str, int, int],
@@ -154,7 +154,9 @@ def _plant_trial(
     study: dict[str, Any],
     recipe: Mapping[str, Any],
     has_logs: bool,
+    code: Mapping[str, str] | None = None,
 ) -> None:
+    """Plant one trial of a study, as its fate says, with the hashes of the code that it has."""
     arm, task, lag, _ = where
     folder = study_folder / trial
     folder.mkdir()
@@ -214,7 +216,7 @@ def _plant_trial(
         "weights_sha256": hashlib.sha256(trial.encode()).hexdigest(),
         "bit_exact": True,
         "notes": [],
-        "code": {},
+        "code": dict(code or {}),
     }
     (folder / "result.json").write_text(json.dumps(result))
     if fate.outcome == "damaged":
