@@ -86,7 +86,7 @@ def plant(place: Path, study: Study, common: Path) -> None:
     folder.reconcile(study)
     recorded: dict[str, Any] = read_json(folder.file) or {}
     for each in study.trials():
-        where = (each.arm.label, each.task, each.lag, each.seed)
+        where = (each.arm.label, f"{each.task}/{each.dialect}", each.lag, each.seed)
         plant_trial(
             place, each.id, where, _fate(each), recorded,
             each.recipe.model_dump(), has_logs=True, code=code.of(each),
@@ -176,14 +176,15 @@ def measure(scratch: Path, seeds: int, common: Path) -> None:
     for name, words in {
         "status": ("status", "large"),
         "run, nothing to do": ("run", "large"),
-        "report, the first time": ("report", "large", "--out", "report"),
-        "report, logs read already": ("report", "large", "--out", "again"),
+        "report": ("report", "large", "--out", "report"),
     }.items():
         words = tuple(str(place) if word == "large" else word for word in words)
         measured(name, "-c", LONGDEP, *words, folder=scratch)
-    pages = [path for path in (scratch / "report").rglob("*") if path.is_file()]
-    if pages:
-        said("report's files", f"{sum(path.stat().st_size for path in pages) / 1e6:.1f} MB")
+    made = scratch / "report"
+    assert f"{count:,} planned, {count:,} done, 0 failed" in (made / "report.md").read_text()
+    pages = [path for path in made.rglob("*") if path.is_file()]
+    said("report's files", f"{sum(path.stat().st_size for path in pages) / 1e6:.1f} MB")
+    said("of these, the page", f"{(made / 'index.html').stat().st_size / 1e6:.1f} MB")
 
 
 def main(counts: list[int]) -> None:

@@ -9,7 +9,6 @@ cores, so the tests do the same with studies of a few trials.
 
 import contextlib
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -19,13 +18,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import ray_nodes
 from disturbed import assert_same, result
 from slurm_cluster import asked, cluster, left
 from slurm_study import LONGDEP, begun, job_of
 
-from experiments.engines import ray_keeper
-
-NODES = Path(__file__).with_name("ray_nodes.py")
 TRIALS = 200
 EXHAUSTED = "Time limit exhausted"
 
@@ -45,34 +42,13 @@ def wait(is_true: Callable[[], object], run: "subprocess.Popen[str]") -> None:
 @contextlib.contextmanager
 def ray_run(place: Path) -> Iterator[None]:
     """Run the study on three nodes, and kill one when a third of the trials is done."""
-    keeper = ray_keeper.Keeper()
-    environment = os.environ | {
-        ray_keeper.MARK: keeper.folder,
-        "RAY_TMPDIR": keeper.folder,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_memory_monitor_refresh_ms": "0",
-    }
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-P", str(NODES)],
-        env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True,
-    ) as nodes:  # fmt: skip
-        assert nodes.stdin is not None and nodes.stdout is not None
-        try:
-            address = nodes.stdout.readline().strip()
-            command = [LONGDEP, "run", "quick", "--engine", "ray", "--address", address]
-            with running(command, place, environment) as run:
-                wait(lambda: len(results(place)) > TRIALS // 3, run)
-                nodes.stdin.write("one\n")
-                nodes.stdin.flush()
-                assert nodes.stdout.readline() == "lost\n"
-                print(f"a node killed after {len(results(place))} trials", flush=True)
-            yield
-        finally:
-            nodes.kill()
-            keeper.close()
+    with ray_nodes.cluster() as nodes:
+        command = [LONGDEP, "run", "quick", "--engine", "ray", "--address", nodes.address]
+        with running(command, place, os.environ | nodes.variables) as run:
+            wait(lambda: len(results(place)) > TRIALS // 3, run)
+            nodes.lose_one()
+            print(f"a node killed after {len(results(place))} trials", flush=True)
+        yield
 
 
 @contextlib.contextmanager
@@ -86,7 +62,8 @@ def slurm_run(place: Path) -> Iterator[None]:
             threading.Thread(target=hold, args=(stuck, environment), daemon=True).start()
             asked(environment, "scancel", cancelled)
             print(f"job {stuck} held, {cancelled} cancelled", flush=True)
-            wait(lambda: len(results(place)) > TRIALS // 4, run)
+            wait(lambda: EXHAUSTED in log_of(environment), run)
+            wait(lambda: len({job_of(trial) for trial in begun(place, 1)}) == 3, run)
             urgent = ("sbatch", "--partition=urgent", "--output=/dev/null", "--wrap", "sleep 5")
             for _ in range(2):
                 asked(environment, *urgent)

@@ -1,7 +1,6 @@
 """A study on a Ray cluster: as on one machine, whatever is lost; nothing stays behind."""
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import ray_nodes
 from disturbed import assert_same, needs, rows, wait_until
+from ray_nodes import Nodes
 from small import study_text
 
 from experiments import accelerator, loading, trial
@@ -22,7 +23,6 @@ from lightning_modules.refusal import RefusedError
 
 LONGDEP = str(Path(sys.executable).parent / "longdep")
 PATIENCE = 150.0
-NODES = Path(__file__).parent / "ray_nodes.py"
 STUDY = study_text(lags="[4]", seeds=2, recipe='steps=600, stop="budget", validation_every=50')
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks in /proc")
 
@@ -76,37 +76,16 @@ def assert_alike(study: Path, alike: Path) -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[tuple["subprocess.Popen[str]", str, dict[str, str]]]:
-    keeper = ray_keeper.Keeper()
-    variables = {
-        ray_keeper.MARK: keeper.folder,
-        "RAY_TMPDIR": keeper.folder,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_memory_monitor_refresh_ms": "0",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-P", str(NODES)],
-        env=os.environ | variables,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as nodes:
-        assert nodes.stdout is not None
-        yield nodes, nodes.stdout.readline().strip(), variables
-        # Asked to end, nodes would drain for half a minute.
-        nodes.kill()
-        keeper.close()
+def cluster() -> Iterator[Nodes]:
+    with ray_nodes.cluster() as nodes:
+        yield nodes
 
 
 @pytest.mark.slow
 def test_a_node_that_is_killed_changes_nothing_and_what_cannot_be_is_refused_in_a_line(
-    cluster: tuple["subprocess.Popen[str]", str, dict[str, str]], study: Path, alike: Path
+    cluster: Nodes, study: Path, alike: Path
 ) -> None:
-    nodes, address, variables = cluster
-    assert nodes.stdin is not None and nodes.stdout is not None
+    address, variables = cluster.address, cluster.variables
     to = ("--address", address)
     line = refused(*to, folder=study, **{**variables, "RAY_AUTH_TOKEN": "0" * 64})
     assert "asks for its token" in line
@@ -123,9 +102,7 @@ def test_a_node_that_is_killed_changes_nothing_and_what_cannot_be_is_refused_in_
     assert done.returncode == 2 and "is another folder; the study's folder must be" in done.stderr
     with run(*to, folder=study, **variables) as process:
         wait_until(lambda: first_row(study), PATIENCE)
-        nodes.stdin.write("one\n")
-        nodes.stdin.flush()
-        assert nodes.stdout.readline() == "lost\n"
+        cluster.lose_one()
         told, error = process.communicate(timeout=300)
     assert process.returncode == 0 and "4 trials to run, 3 at once on 3 Ray nodes" in told, error
     assert_alike(study, alike)
