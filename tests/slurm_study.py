@@ -1,4 +1,4 @@
-"""A study of three trials for a real Slurm, and the launcher that a test starts and stops."""
+"""A study of three trials for a cluster, and the launcher to a real Slurm that a test disturbs."""
 
 import contextlib
 import os

@@ -14,7 +14,7 @@ import pytest
 import ray_nodes
 from disturbed import assert_same, needs, rows, wait_until
 from ray_nodes import Nodes
-from small import study_text
+from slurm_study import GATE, SLOW, STUDY
 
 from experiments import accelerator, loading, trial
 from experiments.engines import ray_joining, ray_keeper
@@ -23,13 +23,22 @@ from lightning_modules.refusal import RefusedError
 
 LONGDEP = str(Path(sys.executable).parent / "longdep")
 PATIENCE = 150.0
-STUDY = study_text(lags="[4]", seeds=2, recipe='steps=600, stop="budget", validation_every=50')
+TRIALS = 3
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks in /proc")
 
 
-def run(*options: str, folder: Path, **variables: str) -> "subprocess.Popen[str]":
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study whose trials take their time until a gate is open."""
+    folder = tmp_path_factory.mktemp("file")
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "small.py").write_text(STUDY)
+    return folder / "small.py"
+
+
+def run(file: Path, *options: str, folder: Path, **variables: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [LONGDEP, "run", "small.py", "--engine", "ray", *options],
+        [LONGDEP, "run", str(file), "--engine", "ray", *options],
         cwd=folder,
         env=os.environ | variables,
         stdout=subprocess.PIPE,
@@ -38,10 +47,10 @@ def run(*options: str, folder: Path, **variables: str) -> "subprocess.Popen[str]
     )
 
 
-def refused(*options: str, folder: Path, **variables: str) -> str:
+def refused(file: Path, *options: str, folder: Path, **variables: str) -> str:
     """Give the line of a run that is refused: one line, status 2, nothing made, nothing left."""
     before = sorted(folder.rglob("*"))
-    with run(*options, folder=folder, **variables) as process:
+    with run(file, *options, folder=folder, **variables) as process:
         told, line = process.communicate(timeout=120)
     assert process.returncode == 2 and told == "" and line.count("\n") == 1, told + line
     assert sorted(folder.rglob("*")) == before
@@ -53,24 +62,17 @@ def first_row(folder: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alike(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study's trials as this process runs them."""
     folder = tmp_path_factory.mktemp("alike")
-    (folder / "small.py").write_text(STUDY)
-    for each in loading.load(str(folder / "small.py")).trials():
+    for each in loading.load(str(file)).trials():
         trial.run(each, folder / each.id)
     return folder
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    (tmp_path / "small.py").write_text(STUDY)
-    return tmp_path
-
-
 def assert_alike(study: Path, alike: Path) -> None:
     done = sorted(path.parent for path in study.glob("runs/small/*/result.json"))
-    assert len(done) == 4
+    assert len(done) == TRIALS
     for folder in done:
         assert_same(folder, alike / folder.name)
 
@@ -83,29 +85,31 @@ def cluster() -> Iterator[Nodes]:
 
 @pytest.mark.slow
 def test_a_node_that_is_killed_changes_nothing_and_what_cannot_be_is_refused_in_a_line(
-    cluster: Nodes, study: Path, alike: Path
+    cluster: Nodes, file: Path, alike: Path, tmp_path: Path
 ) -> None:
     address, variables = cluster.address, cluster.variables
     to = ("--address", address)
-    line = refused(*to, folder=study, **{**variables, "RAY_AUTH_TOKEN": "0" * 64})
+    line = refused(file, *to, folder=tmp_path, **{**variables, "RAY_AUTH_TOKEN": "0" * 64})
     assert "asks for its token" in line
     needs(shutil.which("unshare") is not None, "unshare")
     if why := accelerator.why_no_gpu():
-        line = refused(*to, "--trials-per-gpu", "2", folder=study, **variables)
+        line = refused(file, *to, "--trials-per-gpu", "2", folder=tmp_path, **variables)
         assert line.startswith("longdep: Ray node ") and line.endswith(f"gpu: {why}\n")
-    (study / "here").mkdir()
-    hidden = f"mount -t tmpfs none here && exec {LONGDEP} run small.py --engine ray --out here/x"
+    (tmp_path / "here").mkdir()
+    hidden = f"mount -t tmpfs none here && exec {LONGDEP} run {file} --engine ray --out here/x"
     done = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", f"{hidden} --address {address}"],
-        cwd=study, env=os.environ | variables, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "is another folder; the study's folder must be" in done.stderr
-    with run(*to, folder=study, **variables) as process:
-        wait_until(lambda: first_row(study), PATIENCE)
+    gate = tmp_path / "gate"
+    with run(file, *to, folder=tmp_path, **variables, **{GATE: str(gate)}) as process:
+        wait_until(lambda: first_row(tmp_path), PATIENCE)
         cluster.lose_one()
+        gate.touch()
         told, error = process.communicate(timeout=300)
-    assert process.returncode == 0 and "4 trials to run, 3 at once on 3 Ray nodes" in told, error
-    assert_alike(study, alike)
+    assert process.returncode == 0 and "3 trials to run, 3 at once on 3 Ray nodes" in told, error
+    assert_alike(tmp_path, alike)
 
 
 def lines(study: Path) -> int:
@@ -114,24 +118,28 @@ def lines(study: Path) -> int:
 
 @pytest.mark.slow
 def test_nothing_stays_behind_a_cluster_of_ours_and_the_study_goes_on(
-    study: Path, alike: Path
+    file: Path, alike: Path, tmp_path: Path
 ) -> None:
     # A file of a library's name in the working directory is not the library.
-    (study / "html.py").write_text("raise SystemExit('planted')")
+    (tmp_path / "html.py").write_text("raise SystemExit('planted')")
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as short:
         for number, status in ((signal.SIGKILL, -9), (signal.SIGINT, EXIT_STATUS), (None, 0)):
-            told, place = disturbed(study, Path(short), number)
+            told, place = disturbed(file, tmp_path, Path(short), number)
             assert told == status
             # Where we come to see the end, all is gone before it; behind a kill it is soon.
             seconds = 30.0 if number == signal.SIGKILL else 0.5
             wait_until(partial(is_gone, place), seconds)
-    assert_alike(study, alike)
+    assert_alike(tmp_path, alike)
 
 
-def disturbed(study: Path, short: Path, number: int | None) -> tuple[int, Path]:
+def disturbed(file: Path, study: Path, short: Path, number: int | None) -> tuple[int, Path]:
     """Run until a row is written, send a signal, and give the status and the cluster's folder."""
     before = lines(study)
-    with run("--workers", "2", folder=study, TMPDIR=str(short)) as process:
+    gate = study / "gate"
+    if number is None:
+        gate.touch()
+    variables = {"TMPDIR": str(short), GATE: str(gate)}
+    with run(file, "--workers", "2", folder=study, **variables) as process:
         wait_until(lambda: any(short.iterdir()), PATIENCE)
         (place,) = short.iterdir()
         if number is not None:
