@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis import compare
+from analysis import rates as rates_module
 from analysis.compare import Counts
 from analysis.rates import Rates
 from analysis.study_file import Claim
@@ -214,3 +215,21 @@ def test_no_claims_give_an_empty_frame() -> None:
     verdicts = compare.judge(rates(two(5, 0)), [], is_complete=True)
     assert list(verdicts.columns) == compare.COLUMNS
     assert verdicts.empty
+
+
+def test_counted_in_float64_where_there_are_many_p_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = np.random.default_rng(5)
+    for n, m, number in ((5, 5, 7), (6, 4, 5), (20, 20, 4), (50, 50, 12)):
+        solved = zip(generator.integers(n + 1, size=number), generator.integers(m + 1, size=number),
+                     strict=True)  # fmt: skip
+        groups = [Counts(int(a), n, int(b), m) for a, b in solved]
+        monkeypatch.setattr(rates_module, "MANY", 10**9)
+        exact = compare.permutation(groups)
+        monkeypatch.setattr(rates_module, "MANY", 0)
+        assert compare.permutation(groups) == pytest.approx(exact, rel=1e-11)
+    alike = [Counts(2, 5, 2, 5)] * 3
+    assert compare.permutation(alike) == pytest.approx(1, rel=1e-11)
+    many = [Counts(260, 500, 240, 500)] * 40
+    assert 0 < compare.permutation(many) < 1e-6
