@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lightning_modules import registry
 from lightning_modules.refusal import RefusedError
@@ -21,9 +21,8 @@ from lightning_modules.refusal import RefusedError
 if TYPE_CHECKING:
     import torch
 
-Accelerator = Literal["cpu", "gpu"]
+NAMES = ("cpu", "gpu")
 """Lightning's words."""
-NAMES: tuple[Accelerator, ...] = ("cpu", "gpu")
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 WORKSPACES = ":16:8"

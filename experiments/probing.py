@@ -2,10 +2,7 @@
 
 import copy
 import math
-from itertools import chain
 from typing import Any
-
-import torch
 
 from experiments.study import Trial
 from lightning_modules import registry, walk
@@ -71,11 +68,7 @@ class Probing:
         """Give the network as it is now, on the CPU."""
         if self._here is None:
             self._here = copy.deepcopy(network).cpu()
-        with torch.no_grad():
-            theirs = chain(network.parameters(), network.buffers())
-            ours = chain(self._here.parameters(), self._here.buffers())
-            for mine, its in zip(ours, theirs, strict=True):
-                mine.copy_(its)
+        walk.take_over(network, self._here)
         self._here.train(network.training)
         return self._here
 

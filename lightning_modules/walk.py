@@ -168,11 +168,7 @@ class Walker:
 
     def follow(self, network: Network) -> None:
         """Take over the weights and buffers of a network."""
-        with torch.no_grad():
-            theirs = chain(network.parameters(), network.buffers())
-            ours = chain(self.copy.parameters(), self.copy.buffers())
-            for mine, its in zip(ours, theirs, strict=True):
-                mine.copy_(its)
+        take_over(network, self.copy)
 
     def walk(self, task: Task, batch: Batch) -> Walk:
         """Run over a batch, forward, and keep what gradients need."""
@@ -215,6 +211,14 @@ class Walker:
                 Passage(name, watched, is_reversed, x, y, before, after.detach(), displacement)
             )
         return y, end
+
+
+def take_over(network: Network, by: Network) -> None:
+    """Write the weights and buffers of a network into a copy, in its own type and place."""
+    with torch.no_grad():
+        theirs = chain(network.parameters(), network.buffers())
+        for mine, its in zip(chain(by.parameters(), by.buffers()), theirs, strict=True):
+            mine.copy_(its)
 
 
 def _through(
